@@ -1,0 +1,3 @@
+export { FieldModel, FieldView } from './field';
+export { LRPickerModel, LRPickerView } from './picker';
+export { NAME, VERSION } from './version';

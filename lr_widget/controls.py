@@ -1,0 +1,82 @@
+"""Controls that answer while a cell is running: `Prompt`, `Button`, `Field`.
+
+The browser never writes a trait of these widgets. What a person does arrives as a
+custom message (an *action*); what the kernel has to show is a trait, written by the
+kernel alone.
+"""
+
+from __future__ import annotations
+
+import ipywidgets
+from traitlets import Bool, Unicode
+
+from ._frontend import NPM_NAME, NPM_RANGE
+
+
+class Prompt(ipywidgets.Widget):
+    """Mixin: messages from the browser are handled even while a cell runs.
+
+    JupyterLab sends widget messages to a subshell, a thread of its own. ipykernel 7.4
+    overrides that choice each time Python touches the comm from a cell, and the
+    message then waits until the main thread is free. Here the choice stays with the
+    browser. Where there are no subshells nothing changes.
+    """
+
+    def open(self) -> None:
+        """Open the comm, and keep its replies on the browser's subshell."""
+        super().open()
+        if hasattr(self.comm, "_reply_subshell_for"):
+            self.comm._reply_subshell_for = lambda data, default: default
+
+
+class Button(Prompt, ipywidgets.Button):
+    """A push button whose click is handled even while a cell runs."""
+
+
+@ipywidgets.register
+class Field(Prompt, ipywidgets.DOMWidget):
+    """A labelled one-line field: Enter, or leaving it changed, submits its text.
+
+    Unlike `ipywidgets.Text` the browser does not write `value`: it sends the text
+    (`on_submit`), and the kernel answers by setting `value`, or `error` when it can
+    make nothing of the text.
+
+    Attributes
+    ----------
+    value : str
+        The accepted text.
+    description : str
+        The label.
+    placeholder : str
+        Shown while the field is empty.
+    error : str
+        Why the last text was refused; empty when it was taken.
+    disabled : bool
+        Whether the field takes no input.
+    """
+
+    _view_name = Unicode("FieldView").tag(sync=True)
+    _view_module = Unicode(NPM_NAME).tag(sync=True)
+    _view_module_version = Unicode(NPM_RANGE).tag(sync=True)
+    _model_name = Unicode("FieldModel").tag(sync=True)
+    _model_module = Unicode(NPM_NAME).tag(sync=True)
+    _model_module_version = Unicode(NPM_RANGE).tag(sync=True)
+
+    value = Unicode("").tag(sync=True)
+    description = Unicode("").tag(sync=True)
+    placeholder = Unicode("").tag(sync=True)
+    error = Unicode("").tag(sync=True)
+    disabled = Bool(False).tag(sync=True)
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self._submitted = ipywidgets.CallbackDispatcher()
+        self.on_msg(self._receive)
+
+    def on_submit(self, handler, remove: bool = False) -> None:
+        """Call `handler(text)` whenever a person submits the field."""
+        self._submitted.register_callback(handler, remove=remove)
+
+    def _receive(self, _widget, content, _buffers) -> None:
+        if content.get("action") == "submit" and isinstance(content.get("text"), str):
+            self._submitted(content["text"])

@@ -1,0 +1,253 @@
+"""Run: any iterator, turned in a thread that can be paused, stopped and waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import math
+import threading
+import time
+import weakref
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+#: A run is in one of these states; the last four are ends.
+STATES = (
+    "idle",
+    "running",
+    "paused",
+    "stopping",
+    "done",
+    "stopped",
+    "diverged",
+    "failed",
+)
+ENDS = frozenset(STATES[4:])
+
+_live: weakref.WeakSet[Run] = weakref.WeakSet()
+
+
+class Run:
+    """Turns an iterator in a daemon thread, item by item.
+
+    >>> run = Run(iter(range(3)), on_item=print)
+    >>> run.start().wait().state
+    0
+    1
+    2
+    'done'
+
+    The iterator is asked for items, and closed, in that thread only. What a generator
+    returns is the state the run ends in, if it is the name of an end. Every method may
+    be called from any thread.
+
+    Parameters
+    ----------
+    items
+        What to turn; a generator is closed when the run stops.
+    on_item
+        Called in the thread with each item.
+    on_state
+        Called after each change of `state`, in the thread that made it.
+    around
+        Makes a context manager to work in, e.g. the caller's thread-local settings.
+    """
+
+    def __init__(
+        self,
+        items: Iterator[Any],
+        *,
+        on_item: Callable[[Any], object] = lambda item: None,
+        on_state: Callable[[], object] = lambda: None,
+        around: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
+        self._items = items
+        self._on_item = on_item
+        self._on_state = on_state
+        self._around = around
+        self._state = "idle"
+        self._changed = threading.Condition()
+        self._ended = threading.Event()
+        self._then: list[Callable[[], object]] = []
+        self._thread = threading.Thread(
+            target=self._turn, name="lr_widget", daemon=True
+        )
+        #: The exception that ended the run, or None.
+        self.error: BaseException | None = None
+
+    def __repr__(self) -> str:
+        return f"<Run {self.state}>"
+
+    @property
+    def state(self) -> str:
+        """One of `STATES`."""
+        return self._state
+
+    @property
+    def active(self) -> bool:
+        """Whether the thread may still touch what the iterator works on."""
+        return self._state in ("running", "paused", "stopping")
+
+    def stopping(self) -> bool:
+        """Whether a stop has been asked for and not yet happened."""
+        return self._state == "stopping"
+
+    def start(self) -> Run:
+        """Begin turning; returns at once."""
+        if not self._change({"idle"}, "running"):
+            raise RuntimeError(f"this run is {self.state}: make a new one")
+        _live.add(self)
+        self._thread.start()
+        return self
+
+    def pause(self) -> None:
+        """Rest before the next item; the one being made is finished."""
+        self._change({"running"}, "paused")
+
+    def resume(self) -> None:
+        """Go on after a pause."""
+        self._change({"paused"}, "running")
+
+    def stop(self) -> None:
+        """End before the next item; returns at once, `wait` waits for the end."""
+        if self._change({"idle"}, "stopped"):
+            self._close()
+            self._end()
+        self._change({"running", "paused"}, "stopping")
+
+    def wait(self, timeout: float | None = None) -> Run:
+        """Block until the run has ended; an interrupt (Ctrl-C) stops it first.
+
+        Raises
+        ------
+        TimeoutError
+            If it has not ended after `timeout` seconds; it goes on.
+        BaseException
+            What ended the run, with its traceback, if it failed.
+        KeyboardInterrupt
+            After the run has been stopped and everything been put back.
+        """
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("a run cannot wait for itself: wait in another thread")
+        try:
+            self._wait(timeout)
+        except KeyboardInterrupt:
+            self.stop()
+            self._wait(None)
+            raise
+        return self._outcome()
+
+    def settle(self) -> None:
+        """Block until the run has ended, however; a failure is not raised here."""
+        self._ended.wait()
+
+    def __await__(self) -> Generator[Any, None, Run]:
+        """Wait in a coroutine; cancelling it stops the run first."""
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> Run:
+        try:
+            await self._future()
+        except asyncio.CancelledError:
+            self.stop()
+            await self._future()
+            raise
+        return self._outcome()
+
+    def _future(self) -> asyncio.Future[None]:
+        """Make a future of the running loop that is done when the run has ended."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+
+        def resolve() -> None:
+            if not future.done():
+                future.set_result(None)
+
+        def tell() -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(resolve)
+
+        with self._changed:
+            if not self._ended.is_set():
+                self._then.append(tell)
+                return future
+        resolve()
+        return future
+
+    def _wait(self, timeout: float | None) -> None:
+        until = math.inf if timeout is None else time.monotonic() + timeout
+        # In short turns: on some systems a bare wait cannot be interrupted.
+        while not self._ended.wait(max(0, min(0.1, until - time.monotonic()))):
+            if time.monotonic() >= until:
+                raise TimeoutError(
+                    f"the run is {self.state} after {timeout:g} s: wait longer, or"
+                    " stop() it"
+                )
+
+    def _outcome(self) -> Run:
+        if self.error is not None:
+            raise self.error
+        return self
+
+    def _turn(self) -> None:
+        end = "failed"
+        try:
+            try:
+                with self._around():
+                    end = self._loop()
+            finally:
+                self._close()
+        except BaseException as error:  # kept for whoever waits
+            self.error, end = error, "failed"
+        try:
+            self._change({"running", "paused", "stopping"}, end)
+        finally:
+            self._end()
+
+    def _loop(self) -> str:
+        while self._may_go_on():
+            try:
+                item = next(self._items)
+            except StopIteration as last:
+                return last.value if last.value in ENDS else "done"
+            self._on_item(item)
+            time.sleep(0)  # offers the GIL, so that the kernel answers meanwhile
+        return "stopped"
+
+    def _may_go_on(self) -> bool:
+        with self._changed:
+            self._changed.wait_for(lambda: self._state != "paused")
+            return self._state == "running"
+
+    def _change(self, before: set[str], after: str) -> bool:
+        with self._changed:
+            if self._state not in before:
+                return False
+            self._state = after
+            self._changed.notify_all()
+        self._on_state()
+        return True
+
+    def _close(self) -> None:
+        close = getattr(self._items, "close", None)
+        if close is not None:
+            close()
+
+    def _end(self) -> None:
+        with self._changed:
+            self._ended.set()
+            then, self._then = self._then, []
+        for tell in then:
+            tell()
+
+
+@atexit.register
+def _stop_all() -> None:
+    """Let what is being trained be put back before the interpreter goes."""
+    runs = list(_live)
+    for run in runs:
+        run.stop()
+    deadline = time.monotonic() + 2
+    for run in runs:
+        run._ended.wait(max(0, deadline - time.monotonic()))

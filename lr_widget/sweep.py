@@ -1,0 +1,99 @@
+"""range_test: the learning-rate range test, as a generator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from numbers import Integral, Real
+from typing import Any
+
+from .curve import Divergence, Point
+from .snapshot import restored
+from .task import Task
+
+
+def range_test(
+    task: Task,
+    *,
+    start_lr: float = 1e-7,
+    end_lr: float = 10.0,
+    num_iter: int = 100,
+    stop_div: bool = True,
+) -> Generator[Point, None, str]:
+    """Train for `num_iter` steps while the LR grows, then put everything back.
+
+    >>> import torch
+    >>> batch = torch.randn(8, 4), torch.randn(8, 1)
+    >>> task = Task(torch.nn.Linear(4, 1), [batch], torch.nn.MSELoss())
+    >>> points = list(range_test(task, start_lr=1e-5, end_lr=1e-1, num_iter=5))
+    >>> [f"{point.lr:.0e}" for point in points]
+    ['1e-05', '1e-04', '1e-03', '1e-02', '1e-01']
+
+    Step i of n runs at `start_lr * (end_lr / start_lr) ** (i / (n - 1))`: the first at
+    exactly `start_lr`, the last at exactly `end_lr`. Param groups keep the ratios of
+    their LRs; the LR given here, and in each Point, is that of the group with the
+    highest. The loader is gone through as often as it takes.
+
+    The test is Leslie Smith's (2015, https://arxiv.org/abs/1506.01186), in the
+    exponential form of fastai's `lr_find`.
+
+    Parameters
+    ----------
+    task
+        What to train. It must not be trained elsewhere meanwhile.
+    start_lr, end_lr
+        First and last LR, `0 < start_lr < end_lr`.
+    num_iter
+        Number of steps, at least 2.
+    stop_div
+        Whether to end once the loss diverges (`curve.Divergence`).
+
+    Yields
+    ------
+    Point
+        After each step: the step, the LR it used, and its loss.
+
+    Returns
+    -------
+    str
+        `"done"`, or `"diverged"`.
+
+    Raises
+    ------
+    ValueError
+        At once, for LRs or a `num_iter` that cannot be.
+    """
+    return _sweep(task, sweep_lrs(start_lr, end_lr, num_iter), stop_div)
+
+
+def sweep_lrs(start_lr: float, end_lr: float, num_iter: int) -> list[float]:
+    """The LR of each step of a range test, equally spaced in log LR."""
+    for name, lr in {"start_lr": start_lr, "end_lr": end_lr}.items():
+        if not isinstance(lr, Real) or not (math.isfinite(lr) and lr > 0):
+            raise ValueError(f"{name} must be a positive number, not {lr!r}: try 1e-7")
+    if not start_lr < end_lr:
+        raise ValueError(
+            f"start_lr ({start_lr:g}) must be below end_lr ({end_lr:g}): lower start_lr"
+            " or raise end_lr"
+        )
+    if not isinstance(num_iter, Integral) or num_iter < 2:
+        raise ValueError(
+            f"num_iter must be a whole number of at least 2, not {num_iter!r}: try 100"
+        )
+    start, end, last = float(start_lr), float(end_lr), int(num_iter) - 1
+    return [start * (end / start) ** (i / last) for i in range(last)] + [end]
+
+
+def _sweep(task: Task, lrs: list[float], stop_div: bool) -> Generator[Point, Any, str]:
+    divergence = Divergence()
+    ratios = task.lr_ratios()
+    with restored(task), task.mode(train=True):
+        batches = task.batches()
+        for step, lr in enumerate(lrs):
+            batch = next(batches)
+            task.set_lrs([lr * ratio for ratio in ratios])
+            loss = float(task.step(batch))  # waits for the device: one sync a step
+            yield Point(step, lr, loss)
+            if stop_div and divergence.update(loss):
+                return "diverged"
+    return "done"

@@ -1,0 +1,361 @@
+"""Task: a model, its data, its loss and its optimizer, and one training step."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+
+from .batch import moved, own_loss, samples
+
+Metric = Callable[[Any, Any], Any]
+
+
+class Task:
+    """What is trained, and how one batch becomes one optimizer step.
+
+    >>> model, batch = nn.Linear(4, 2), (torch.randn(8, 4), torch.randint(2, (8,)))
+    >>> task = Task(model, [batch], nn.CrossEntropyLoss())
+    >>> task.step(batch).shape
+    torch.Size([])
+
+    Parameters
+    ----------
+    model : nn.Module
+        Moved to `device`; its parameters stay the same objects.
+    loader : iterable of batches
+        Gone through once per epoch. A batch is `(input, target)`,
+        `(input, ..., target)` (the model gets the inputs as positional arguments), or
+        a mapping, which the model gets as keyword arguments: with a `loss_fn` all but
+        `target_key`, without one everything, and the model then returns its own loss
+        (`output.loss`, `output["loss"]` or `output[0]`, as Hugging Face models do).
+        Tensors anywhere in a batch are moved to the model's device.
+    loss_fn : callable `(output, target) -> scalar tensor`, optional
+        Not needed with `step`, or with a model that returns its own loss.
+    optimizer : torch.optim.Optimizer, optional
+        Holds the model's parameters. Default: AdamW with its defaults.
+    valid_loader : iterable of batches, optional
+        Gone through after each epoch of a fit.
+    metrics : mapping or sequence of callables `(output, target) -> value`, optional
+        Computed on each validation batch and averaged over the samples.
+    step : callable `(model, batch) -> scalar tensor`, optional
+        Computes the loss of a batch; `loss_fn` is not used then.
+    device : torch.device or str, optional
+        Default: where the model is, if that is an accelerator; else the accelerator,
+        if there is one; else the CPU.
+    target_key : str
+        Where a mapping holds the target, when there is a `loss_fn`.
+
+    Raises
+    ------
+    ValueError
+        If an argument cannot work; nothing has been changed then.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loader: Iterable[Any],
+        loss_fn: Callable[[Any, Any], Tensor] | None = None,
+        optimizer: Optimizer | None = None,
+        *,
+        valid_loader: Iterable[Any] | None = None,
+        metrics: Mapping[str, Metric] | Sequence[Metric] | None = None,
+        step: Callable[[nn.Module, Any], Tensor] | None = None,
+        device: torch.device | str | None = None,
+        target_key: str = "labels",
+    ) -> None:
+        if not isinstance(model, nn.Module):
+            raise ValueError(f"model must be a torch.nn.Module, not {_kind(model)}")
+        _check_loader("loader", loader)
+        if valid_loader is not None:
+            _check_loader("valid_loader", valid_loader)
+        for name, given in {"loss_fn": loss_fn, "step": step}.items():
+            if given is not None and not callable(given):
+                raise ValueError(f"{name} must be callable, not {_kind(given)}")
+        self.metrics = _named(metrics)
+        if self.metrics and step is not None:
+            raise ValueError(
+                "metrics need the model's output, which step does not give: leave"
+                " metrics out, or pass loss_fn instead of step"
+            )
+        _check_optimizer(model, optimizer)
+        self.model = model
+        self.loader = loader
+        self.loss_fn = loss_fn
+        self.valid_loader = valid_loader
+        self.target_key = target_key
+        self._step = step
+        self.device = _device(model, device)
+        model.to(self.device)
+        if isinstance(loss_fn, nn.Module):
+            loss_fn.to(self.device)
+        if optimizer is None:
+            trainable = [p for p in model.parameters() if p.requires_grad]
+            optimizer = AdamW(trainable)
+        elif _apart(optimizer):
+            # torch's own policy decides which state lives beside its parameter.
+            optimizer.load_state_dict(optimizer.state_dict())
+        self.optimizer: Optimizer = optimizer
+
+    def modules(self) -> Iterator[nn.Module]:
+        """The model's modules, and those of a `loss_fn` that is a module itself."""
+        yield from self.model.modules()
+        if isinstance(self.loss_fn, nn.Module):
+            yield from self.loss_fn.modules()
+
+    def batches(self) -> Iterator[Any]:
+        """The loader's batches, epoch after epoch, without end."""
+        while True:
+            empty = True
+            for batch in self.loader:
+                empty = False
+                yield batch
+            if empty:
+                raise ValueError(
+                    "loader gave no batch: it is empty, or an iterator that has ended;"
+                    " pass a DataLoader, a list, or another iterable that starts anew"
+                )
+
+    def epoch(self, steps: int) -> Iterator[Any]:
+        """One epoch of exactly `steps` batches."""
+        given = 0
+        for given, batch in enumerate(self.loader, start=1):
+            if given > steps:
+                return
+            yield batch
+        if given < steps:
+            raise ValueError(
+                f"loader gave {given} batches where {steps} were due: pass"
+                f" steps_per_epoch={given or '...'} or a loader that starts anew"
+            )
+
+    def lr_ratios(self) -> list[float]:
+        """LR of each param group relative to the highest among them."""
+        lrs = [float(group["lr"]) for group in self.optimizer.param_groups]
+        return [lr / max(lrs) if max(lrs) > 0 else 1.0 for lr in lrs]
+
+    def set_lrs(self, lrs: Sequence[float]) -> None:
+        """Set the LR of each param group."""
+        for group, lr in zip(self.optimizer.param_groups, lrs, strict=True):
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(lr)  # a compiled or captured step holds this tensor
+            else:
+                group["lr"] = lr
+
+    def step(self, batch: Any) -> Tensor:
+        """Train on one batch; its loss before the update, a detached scalar tensor."""
+        with torch.inference_mode(False), torch.enable_grad():
+            self.optimizer.zero_grad(set_to_none=True)
+            loss = self._checked(self._loss(moved(batch, self.device)))
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.optimizer.step()
+        return loss.detach()
+
+    def validate(
+        self, stopping: Callable[[], bool] = lambda: False
+    ) -> tuple[float, dict[str, float]] | None:
+        """Mean loss and metrics over `valid_loader`, in eval mode, without gradients.
+
+        None where there is no `valid_loader`, or when `stopping()` turned true on the
+        way. Each module's train flag is put back.
+        """
+        if self.valid_loader is None:
+            return None
+        totals: dict[str, float] = dict.fromkeys(["loss", *self.metrics], 0.0)
+        count = 0
+        with self.mode(train=False), torch.no_grad():
+            for batch in self.valid_loader:
+                if stopping():
+                    return None
+                batch = moved(batch, self.device)
+                output, target, loss = self._forward(batch)
+                size = samples(batch)
+                count += size
+                totals["loss"] += float(loss) * size
+                for name, metric in self.metrics.items():
+                    totals[name] += float(metric(output, target)) * size
+        if not count:
+            raise ValueError("valid_loader gave no batch: leave it out or fill it")
+        loss, *values = (total / count for total in totals.values())
+        return loss, dict(zip(self.metrics, values, strict=True))
+
+    @contextmanager
+    def mode(self, *, train: bool) -> Iterator[None]:
+        """Put the model into train or eval mode, and every flag back afterwards.
+
+        A model that is in train mode already is taken as it is: a BatchNorm that was
+        frozen with `.eval()` stays frozen.
+        """
+        flags = [(module, module.training) for module in self.modules()]
+        if not (train and self.model.training):
+            self.model.train(train)
+        try:
+            yield
+        finally:
+            for module, flag in flags:
+                module.training = flag
+
+    def _loss(self, batch: Any) -> Any:
+        if self._step is not None:
+            return self._step(self.model, batch)
+        return self._forward(batch)[2]
+
+    def _forward(self, batch: Any) -> tuple[Any, Any, Any]:
+        """Output, target and loss of a batch."""
+        if self._step is not None:
+            return None, None, self._step(self.model, batch)
+        if isinstance(batch, Mapping):
+            return self._forward_mapping(batch)
+        if not isinstance(batch, (tuple, list)) or len(batch) < 2:
+            raise ValueError(
+                f"loader gave a batch of type {_kind(batch)}, which is neither"
+                " (input, target) nor a mapping: pass step=(model, batch) -> loss"
+            )
+        if self.loss_fn is None:
+            raise ValueError(
+                "loss_fn is missing and the batches are (input, target): pass loss_fn,"
+                " or step=(model, batch) -> loss"
+            )
+        *inputs, target = batch
+        output = self.model(*inputs)
+        return output, target, self.loss_fn(output, target)
+
+    def _forward_mapping(self, batch: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+        target = batch.get(self.target_key)
+        if self.loss_fn is None:
+            output = self.model(**batch)
+            return output, target, own_loss(output)
+        if self.target_key not in batch:
+            raise ValueError(
+                f"target_key={self.target_key!r} is not in the batch, which has"
+                f" {sorted(batch)}: pass target_key= one of these"
+            )
+        inputs = {key: value for key, value in batch.items() if key != self.target_key}
+        output = self.model(**inputs)
+        return output, target, self.loss_fn(output, target)
+
+    def _checked(self, loss: Any) -> Tensor:
+        origin = "step" if self._step is not None else "loss_fn"
+        if self._step is None and self.loss_fn is None:
+            origin = "the model"
+        if not isinstance(loss, Tensor) or loss.numel() != 1:
+            found = tuple(loss.shape) if isinstance(loss, Tensor) else _kind(loss)
+            raise ValueError(f"{origin} must give a scalar tensor as loss, not {found}")
+        if not loss.requires_grad:
+            raise ValueError(
+                f"{origin} gave a loss without gradient: do not detach it, and leave"
+                " some parameter with requires_grad=True"
+            )
+        return loss
+
+
+class Surroundings:
+    """The torch state that belongs to a thread: autocast, default and current device.
+
+    Made in the thread whose settings count, entered in the thread that trains.
+    """
+
+    def __init__(self) -> None:
+        kinds = {"cpu", "cuda"}
+        self._autocast = {
+            kind: torch.get_autocast_dtype(kind)
+            for kind in kinds
+            if torch.is_autocast_enabled(kind)
+        }
+        self._default = torch.get_default_device()
+        cuda = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+        self._cuda = torch.cuda.current_device() if cuda else None
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Work under these settings in another thread."""
+        with ExitStack() as stack:
+            for kind, dtype in self._autocast.items():
+                stack.enter_context(torch.autocast(kind, dtype=dtype))
+            if self._default != torch.device("cpu"):
+                stack.enter_context(self._default)
+            if self._cuda is not None:
+                stack.enter_context(torch.cuda.device(self._cuda))
+            yield
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__
+
+
+def _named(
+    metrics: Mapping[str, Metric] | Sequence[Metric] | None,
+) -> dict[str, Metric]:
+    if metrics is None:
+        return {}
+    if not isinstance(metrics, Mapping):
+        if callable(metrics):
+            raise ValueError("metrics must be a list or a mapping: pass [metric]")
+        metrics = {getattr(m, "__name__", _kind(m)): m for m in metrics}
+    for name, metric in metrics.items():
+        if not callable(metric):
+            raise ValueError(
+                f"metrics[{name!r}] must be callable as (output, target) -> value"
+            )
+    return dict(metrics)
+
+
+def _check_loader(name: str, loader: object) -> None:
+    if not isinstance(loader, Iterable):
+        raise ValueError(f"{name} must be an iterable of batches, not {_kind(loader)}")
+    try:
+        size = len(loader)  # type: ignore[arg-type]
+    except TypeError:  # it has no length; what it gives is seen when it is used
+        return
+    if size == 0:
+        raise ValueError(f"{name} is empty: pass one that gives at least one batch")
+
+
+def _check_optimizer(model: nn.Module, optimizer: Optimizer | None) -> None:
+    trainable = {id(p) for p in model.parameters() if p.requires_grad}
+    if not trainable:
+        raise ValueError(
+            "model has no parameter with requires_grad=True: unfreeze what is to train"
+        )
+    if optimizer is None:
+        return
+    if not isinstance(optimizer, Optimizer):
+        raise ValueError(
+            f"optimizer must be a torch.optim.Optimizer, not {_kind(optimizer)}"
+        )
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    if not held & trainable:
+        raise ValueError(
+            "optimizer does not hold the model's parameters: build it from"
+            " model.parameters() of this very model"
+        )
+    closure = inspect.signature(optimizer.step).parameters.get("closure")
+    if closure is not None and closure.default is inspect.Parameter.empty:
+        raise ValueError(
+            f"optimizer {_kind(optimizer)} needs a closure at each step, which is not"
+            " supported: use SGD, AdamW or another that steps without one"
+        )
+
+
+def _device(model: nn.Module, device: torch.device | str | None) -> torch.device:
+    if device is not None:
+        return torch.device(device)
+    home = next(model.parameters()).device
+    if home.type in ("cpu", "meta") and torch.accelerator.is_available():
+        return torch.accelerator.current_accelerator() or home
+    return home
+
+
+def _apart(optimizer: Optimizer) -> bool:
+    """Whether some state lies on another device than its parameter."""
+    return any(
+        isinstance(value, Tensor) and value.dim() and value.device != parameter.device
+        for parameter, state in optimizer.state.items()
+        for value in state.values()
+    )

@@ -1,0 +1,104 @@
+"""The finder's widget on a page, read and driven the way a person does."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Locator, expect
+
+from .notebook import TIMEOUT, NotebookPage
+
+# Points of the longest line that the page draws.
+DRAWN = """Math.max(0, ...[...document.querySelectorAll('.lr-widget path.line')].map(
+  path => ((path.getAttribute('d') ?? '').match(/[ML]/g) ?? []).length))"""
+
+
+class FinderWidget:
+    """The first LRFinder shown on a page."""
+
+    def __init__(self, page: NotebookPage, name: str = "finder") -> None:
+        self.page = page
+        self.name = name
+        self.root = page.page.locator(".lr-widget").first
+        self.root.wait_for()
+        self.plot = self.root.locator("rect.lr-widget-picker")
+        expect(self.plot).to_have_attribute("width", re.compile(r"\d\d\d"))
+
+    def press(self, name: str) -> None:
+        """Press a button."""
+        self.button(name).click()
+
+    def button(self, name: str) -> Locator:
+        """A button by its label."""
+        # Its icon counts as a character of the name.
+        return self.root.get_by_role("button", name=re.compile(rf"\b{name}$"))
+
+    def field(self, label: str) -> Locator:
+        """An input by its label."""
+        return self.root.get_by_label(label, exact=True)
+
+    def expect_status(self, text: str | re.Pattern[str]) -> None:
+        """Wait until the status line says so."""
+        status = self.root.locator(".lr-widget-words").first
+        expect(status).to_contain_text(text, timeout=TIMEOUT)
+
+    def wait_for_points(self, count: int) -> None:
+        """Wait until the sweep has made so many steps; cells may be running."""
+        self.page.wait_for_kernel(f"len({self.name}.curve) >= {count}")
+
+    def value(self, expression: str) -> object:
+        """An attribute of the finder in the kernel, busy or not."""
+        return self.page.kernel_eval(f"{self.name}.{expression}", subshell=True)
+
+    def curve_states(self) -> int:
+        """How many different states of the smoothed curve the page has drawn."""
+        return len(self.page.page.evaluate("[...(window.curveStates ?? [])]"))
+
+    def watch_curve(self) -> None:
+        """Begin to note each state of the smoothed curve that the page draws."""
+        self.page.page.evaluate(
+            """() => {
+              window.curveStates = new Set();
+              const look = () => {
+                const paths = document.querySelectorAll('.lr-widget path.line');
+                const paint = [...paths].map(path => path.getAttribute('d')).join();
+                if (paint.includes('L')) window.curveStates.add(paint);
+                requestAnimationFrame(look);
+              };
+              look();
+            }"""
+        )
+
+    def drawn_points(self) -> int:
+        """Points in the longest line drawn in the first chart."""
+        return self.page.page.evaluate(DRAWN)
+
+    def wait_until_drawn(self, points: int) -> None:
+        """Wait until the first chart shows at least so many points."""
+        self.page.page.wait_for_function(f"points => {DRAWN} >= points", arg=points)
+
+    def tick_scale(self) -> tuple[float, float, float]:
+        """Where the axis puts 1e-6, 1e0 and how many px a decade is: from its ticks."""
+        ticks = self.root.locator(".bqplot.figure").first.evaluate(
+            """figure => [...figure.querySelectorAll('.axis .tick')].map(tick => {
+                 const line = tick.querySelector('line').getBoundingClientRect();
+                 return [tick.textContent, line.x + line.width / 2];
+               })"""
+        )
+        at = {text: x for text, x in ticks}
+        left, right = at["1e-6"], at["1e+0"]
+        return left, right, (right - left) / 6
+
+    def lr_at(self, x: float) -> float:
+        """The learning rate at a place on the page, read off the axis as people do."""
+        left, _, decade = self.tick_scale()
+        return 10 ** (-6 + (x - left) / decade)
+
+    def click_plot(self, across: float, down: float = 0.5) -> float:
+        """Click at a part of the plot's width and height; the place on the page."""
+        self.plot.scroll_into_view_if_needed()
+        box = self.plot.bounding_box()
+        assert box is not None
+        x = round(box["x"] + across * box["width"])
+        self.page.page.mouse.click(x, round(box["y"] + down * box["height"]))
+        return x

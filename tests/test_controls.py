@@ -1,0 +1,79 @@
+"""Field, LRPicker and Prompt: what the browser sends becomes a call, nothing else."""
+
+import pytest
+from bqplot import LinearScale, Lines, LogScale
+
+from lr_widget.controls import Button, Field
+from lr_widget.picker import LRPicker
+
+
+def picker():
+    return LRPicker(
+        x_scale=LogScale(), y_scale=LinearScale(), line=Lines(x=[1.0], y=[1.0])
+    )
+
+
+def receive(widget, content):
+    """Let a custom message from the browser arrive."""
+    widget._handle_custom_msg(content, [])
+
+
+def test_on_submit_gets_the_text_and_the_kernel_keeps_the_value():
+    field, texts = Field(value="3"), []
+    field.on_submit(texts.append)
+    receive(field, {"action": "submit", "text": "1e-3"})
+    assert texts == ["1e-3"]
+    assert field.value == "3"
+
+
+def test_on_pick_gets_the_lr_and_the_kernel_keeps_its_own():
+    widget, lrs = picker(), []
+    widget.on_pick(lrs.append)
+    receive(widget, {"action": "pick", "lr": 3e-3})
+    assert lrs == [3e-3]
+    assert widget.lr is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        {"action": "pick"},
+        {"action": "pick", "lr": "1e-3"},
+        {"action": "pick", "lr": float("nan")},
+        {"action": "pick", "lr": float("inf")},
+        {"action": "pick", "lr": -1.0},
+        {"action": "pick", "lr": 0},
+        {"action": "pick", "lr": True},
+        {"action": "other", "lr": 1e-3},
+    ],
+)
+def test_a_pick_that_is_no_learning_rate_is_ignored(content):
+    widget, lrs = picker(), []
+    widget.on_pick(lrs.append)
+    receive(widget, content)
+    assert lrs == []
+
+
+@pytest.mark.parametrize("content", [{}, {"action": "submit", "text": 3}])
+def test_a_submission_that_is_no_text_is_ignored(content):
+    field, texts = Field(), []
+    field.on_submit(texts.append)
+    receive(field, content)
+    assert texts == []
+
+
+@pytest.mark.parametrize("make", [Button, Field, picker])
+def test_the_browser_keeps_its_choice_of_subshell(make, monkeypatch):
+    class Comm:
+        comm_id = "1"
+
+        def _reply_subshell_for(self, data, default):
+            return "the shell of the last cell"
+
+        def __getattr__(self, name):
+            return lambda *args, **kwargs: None
+
+    monkeypatch.setattr("comm.create_comm", lambda **kwargs: Comm())
+    widget = make()
+    assert widget.comm._reply_subshell_for({}, "the browser's") == "the browser's"

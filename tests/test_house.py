@@ -1,0 +1,63 @@
+"""The house rules: one door, one-way corridors."""
+
+import ast
+from pathlib import Path
+
+import lr_widget
+
+ROOMS = Path(lr_widget.__file__).parent
+
+CORRIDORS = {
+    "__init__": {"_frontend", "curve", "finder", "one_cycle", "run", "snapshot"}
+    | {"sweep", "task"},
+    "_frontend": set(),
+    "batch": set(),
+    "chart": {"curve"},
+    "controls": {"_frontend"},
+    "curve": {"suggestion"},
+    "finder": {"chart", "curve", "one_cycle", "panel", "picker", "run", "sweep"}
+    | {"task"},
+    "one_cycle": {"curve", "task"},
+    "panel": {"chart", "controls", "curve"},
+    "picker": {"_frontend", "controls"},
+    "run": set(),
+    "snapshot": {"task"},
+    "suggestion": set(),
+    "sweep": {"curve", "snapshot", "task"},
+    "task": {"batch"},
+}
+
+NO_TORCH = {"chart", "controls", "curve", "panel", "picker", "run", "suggestion"}
+NO_WIDGETS = {"batch", "curve", "one_cycle", "run", "snapshot", "suggestion", "sweep"}
+
+
+def imports(room: str) -> tuple[set[str], set[str]]:
+    """Rooms of this house, and packages of others, that a room imports."""
+    own, foreign = set(), set()
+    for node in ast.walk(ast.parse((ROOMS / f"{room}.py").read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            own.add(node.module)
+        elif isinstance(node, ast.ImportFrom):
+            foreign.add(node.module.split(".")[0])
+        elif isinstance(node, ast.Import):
+            foreign.update(alias.name.split(".")[0] for alias in node.names)
+    return own, foreign
+
+
+def test_every_room_uses_its_corridors_and_no_other():
+    rooms = {path.stem for path in ROOMS.glob("*.py")}
+    assert {room: imports(room)[0] for room in rooms} == CORRIDORS
+
+
+def test_the_widget_side_knows_no_torch_and_the_engine_no_widgets():
+    widgets = {"ipywidgets", "bqplot", "traitlets"}
+    assert not [room for room in NO_TORCH if "torch" in imports(room)[1]]
+    assert not [room for room in {*NO_WIDGETS, "task"} if imports(room)[1] & widgets]
+
+
+def test_the_door_is_sorted_and_complete():
+    assert lr_widget.__all__ == sorted(lr_widget.__all__)
+    public = {name for name in vars(lr_widget) if not name.startswith("_")}
+    modules = {path.stem for path in ROOMS.glob("*.py")}
+    assert public - modules == set(lr_widget.__all__) - {"__version__"}
+    assert all(hasattr(lr_widget, name) for name in lr_widget.__all__)
