@@ -21,7 +21,7 @@ FRONTEND := $(if $(wildcard PKG-INFO),,$(EXTENSION)) $(LINK)
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help demo test lint test-js test-python test-browser build watch clean
-.PHONY: chromium python node
+.PHONY: picture chromium python node
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 20
@@ -58,6 +58,10 @@ build: node .venv/dev ## wheel and sdist, into dist/
 
 watch: node .venv/dev $(FRONTEND) ## rebuild the front end at each change
 	npm --prefix js run watch
+
+picture: node .venv/dev $(FRONTEND) chromium ## take the README's picture anew
+	$(BIN)/python -m pytest tests/browser/test_quickstart.py -k 'by_hand and lab'
+	cp .test/widget.png notebooks/quickstart.png
 
 clean: ## remove everything that make made
 	rm -rf .venv .test dist js/node_modules js/lib js/*.tsbuildinfo

@@ -15,13 +15,13 @@ def moved(batch: Any, device: torch.device) -> Any:
     Mappings, tuples (named ones too) and lists are gone through; anything else that
     has a `.to(device)` of its own is asked.
     """
+    if callable(getattr(batch, "to", None)):
+        return batch.to(device)
     if isinstance(batch, Mapping):
         return {key: moved(value, device) for key, value in batch.items()}
     if isinstance(batch, (tuple, list)):
         parts = [moved(value, device) for value in batch]
         return type(batch)(*parts) if hasattr(batch, "_fields") else type(batch)(parts)
-    if callable(getattr(batch, "to", None)):
-        return batch.to(device)
     return batch
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import Any
 
@@ -92,8 +93,9 @@ def ticks(low: float, high: float) -> Array:
     decade = 10.0 ** np.floor(np.log10(high - low))
     steps = decade * np.array([0.1, 0.2, 0.5, 1.0, 2.0])
     step = steps[np.argmax((high - low) / steps < 8)]
-    # Rounded, since 3 * 0.1 is not 0.3 and a tick is read as text.
-    return np.round(np.arange(np.ceil(low / step), high / step) * step, 12)
+    # Through text, since 3 * 0.1 is not 0.3 and ticks are read; `+ 0` since nor is -0.
+    whole = range(math.ceil(low / step), math.floor(high / step) + 1)
+    return np.array([float(f"{i * step:.6g}") + 0.0 for i in whole])
 
 
 def lr_text(lr: float) -> str:

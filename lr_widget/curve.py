@@ -107,7 +107,11 @@ class Curve:
     def __iter__(self) -> Iterator[Point]:
         with self._lock:
             rows = zip(self._lrs.view(), self._losses.view(), strict=True)
-        return (Point(i, float(lr), float(loss)) for i, (lr, loss) in enumerate(rows))
+            ends = {epoch.step: epoch for epoch in self.epochs}
+        return (
+            Point(i, float(lr), float(loss), ends.get(i))
+            for i, (lr, loss) in enumerate(rows)
+        )
 
     def __repr__(self) -> str:
         return f"<Curve of {len(self)} points>"

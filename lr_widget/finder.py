@@ -267,14 +267,13 @@ class LRFinder(ipywidgets.VBox):
             self._panel.lr.error = error
 
     def _take_epochs(self, text: str) -> None:
-        field = self._panel.epochs
         good = text.strip().isdecimal() and int(text) > 0
         with self._lock:
             if good:
                 self._epochs = int(text)
-            # Set twice: the browser shows a value only when it changes.
-            field.value = text if good else field.value
-            field.error = "" if good else f"{text!r} is no number of epochs: try 3"
+                self._panel.epochs.value = str(self._epochs)
+            error = "" if good else f"{text!r} is no number of epochs: try 3"
+            self._panel.epochs.error = error
 
     @validate("lr")
     def _validate_lr(self, proposal: dict[str, Any]) -> float | None:

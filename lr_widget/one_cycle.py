@@ -135,12 +135,19 @@ class _Schedule:
         momentum = cycle.get("cycle_momentum", True)
         self._straw = _straw(task.optimizer, momentum)
         self._cycled = {"momentum", "betas"} if momentum else set()
-        self._torch = OneCycleLR(
-            self._straw,
-            max_lr=[max_lr * ratio for ratio in ratios],
-            total_steps=total_steps,
-            **cycle,
-        )
+        try:
+            self._torch = OneCycleLR(
+                self._straw,
+                max_lr=[max_lr * ratio for ratio in ratios],
+                total_steps=total_steps,
+                **cycle,
+            )
+        except ZeroDivisionError:
+            raise ValueError(
+                "pct_start, div_factor or final_div_factor cannot be used for"
+                f" {total_steps} steps ({cycle}): move pct_start a little, and keep the"
+                " factors above 0"
+            ) from None
         self._straw.step()  # moves nothing: torch wants it before the scheduler's step
         self._top = ratios.index(max(ratios))
         self._begun = False

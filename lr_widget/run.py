@@ -95,10 +95,13 @@ class Run:
 
     def start(self) -> Run:
         """Begin turning; returns at once."""
-        if not self._change({"idle"}, "running"):
-            raise RuntimeError(f"this run is {self.state}: make a new one")
+        with self._changed:
+            if self._state != "idle":
+                raise RuntimeError(f"this run is {self.state}: make a new one")
+            self._thread.start()
+            self._state = "running"
         _live.add(self)
-        self._thread.start()
+        self._on_state()
         return self
 
     def pause(self) -> None:
@@ -210,7 +213,8 @@ class Run:
             try:
                 item = next(self._items)
             except StopIteration as last:
-                return last.value if last.value in ENDS else "done"
+                known = isinstance(last.value, str) and last.value in ENDS
+                return last.value if known else "done"
             self._on_item(item)
             time.sleep(0)  # offers the GIL, so that the kernel answers meanwhile
         return "stopped"

@@ -52,6 +52,11 @@ def restored(task: Task) -> Iterator[None]:
 
 def _kept(tensor: Tensor) -> Undo:
     """A copy of the tensor's values; the undo writes them into the same tensor."""
+    # Strides of 0 are elements that share memory, as `expand` makes them: torch writes
+    # to such a tensor through one of them only.
+    for dim, stride in enumerate(tensor.stride()):
+        if stride == 0 and tensor.size(dim) > 1:
+            tensor = tensor.detach().narrow(dim, 0, 1)
     copied = tensor.detach().to("cpu", copy=True)
 
     @torch.no_grad()
@@ -94,7 +99,9 @@ def _modules(task: Task) -> Iterator[Undo]:
     for module in dict.fromkeys(task.modules()):
         yield _held(module._parameters)
         yield _held(module._buffers)
-        yield _attributes(module, {"training": module.training})
+        own = {k: v for k, v in vars(module).items() if isinstance(v, Tensor)}
+        yield from (_kept(tensor) for tensor in own.values())
+        yield _attributes(module, {"training": module.training, **own})
 
 
 def _optimizer(task: Task) -> Iterator[Undo]:

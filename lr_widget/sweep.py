@@ -68,9 +68,11 @@ def range_test(
 
 def sweep_lrs(start_lr: float, end_lr: float, num_iter: int) -> list[float]:
     """The LR of each step of a range test, equally spaced in log LR."""
-    for name, lr in {"start_lr": start_lr, "end_lr": end_lr}.items():
+    for name, lr, usual in ("start_lr", start_lr, "1e-7"), ("end_lr", end_lr, "10"):
         if not isinstance(lr, Real) or not (math.isfinite(lr) and lr > 0):
-            raise ValueError(f"{name} must be a positive number, not {lr!r}: try 1e-7")
+            raise ValueError(
+                f"{name} must be a positive number, not {lr!r}: try {usual}"
+            )
     if not start_lr < end_lr:
         raise ValueError(
             f"start_lr ({start_lr:g}) must be below end_lr ({end_lr:g}): lower start_lr"

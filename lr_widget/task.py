@@ -151,10 +151,13 @@ class Task:
     def step(self, batch: Any) -> Tensor:
         """Train on one batch; its loss before the update, a detached scalar tensor."""
         with torch.inference_mode(False), torch.enable_grad():
-            self.optimizer.zero_grad(set_to_none=True)
             loss = self._checked(self._loss(moved(batch, self.device)))
+            # Not before: a batch that is refused leaves the gradients as they were.
+            self.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
+            # And now, so that they take no memory during the next forward pass.
+            self.optimizer.zero_grad(set_to_none=True)
         return loss.detach()
 
     def validate(
@@ -297,7 +300,13 @@ def _named(
     if not isinstance(metrics, Mapping):
         if callable(metrics):
             raise ValueError("metrics must be a list or a mapping: pass [metric]")
-        metrics = {getattr(m, "__name__", _kind(m)): m for m in metrics}
+        names = [getattr(metric, "__name__", _kind(metric)) for metric in metrics]
+        if len({*names}) < len(names):
+            raise ValueError(
+                f"metrics have one name more than once ({', '.join(names)}): pass a"
+                " mapping of name to metric"
+            )
+        metrics = dict(zip(names, metrics, strict=True))
     for name, metric in metrics.items():
         if not callable(metric):
             raise ValueError(
@@ -345,7 +354,12 @@ def _check_optimizer(model: nn.Module, optimizer: Optimizer | None) -> None:
 
 def _device(model: nn.Module, device: torch.device | str | None) -> torch.device:
     if device is not None:
-        return torch.device(device)
+        try:
+            return torch.device(device)
+        except RuntimeError as error:
+            raise ValueError(
+                f'device must be one that torch knows, not {device!r}: try "cpu"'
+            ) from error
     home = next(model.parameters()).device
     if home.type in ("cpu", "meta") and torch.accelerator.is_available():
         return torch.accelerator.current_accelerator() or home

@@ -194,6 +194,8 @@ def subject(
         task.step(batch)
         for module, flag in flags:
             module.training = flag
+    if used:  # with gradients of the user's own
+        sum(p.square().sum() for p in net.parameters() if p.requires_grad).backward()
     return task
 
 

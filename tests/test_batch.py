@@ -124,6 +124,6 @@ def test_a_models_own_loss_is_found(output):
 )
 def test_an_output_without_a_loss_says_what_to_pass(output):
     with pytest.raises(
-        ValueError, match="loss_fn is missing.*pass loss_fn.*or pass st"
+        ValueError, match=r"loss_fn is missing.*pass loss_fn.*or pass st"
     ):
         own_loss(output)

@@ -120,13 +120,7 @@ def test_fit_chart_shows_validation_losses_at_the_last_step_of_their_epochs():
 
 @pytest.mark.parametrize(
     ("lr", "text"),
-    [
-        (1e-7, "1e-7"),
-        (0.00316228, "3.16e-3"),
-        (10, "1e1"),
-        (1, "1e0"),
-        (0.25, "2.5e-1"),
-    ],
+    [(1e-7, "1e-7"), (0.00316228, "3.16e-3"), (0.25, "0.25"), (10, "10"), (2e3, "2e3")],
 )
 def test_lr_text_writes_a_learning_rate_as_the_browser_does(lr, text):
     assert lr_text(lr) == text

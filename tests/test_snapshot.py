@@ -3,6 +3,7 @@
 import copy
 import gc
 import random
+import threading
 import warnings
 
 import numpy as np
@@ -25,7 +26,7 @@ from subjects import (
 from torch import nn
 from torch.utils.data import DataLoader, RandomSampler
 
-from lr_widget import Task, range_test, restored
+from lr_widget import Run, Task, range_test, restored
 
 
 class Spoiled(nn.Module):
@@ -70,6 +71,32 @@ def dropped_half_way(task):
     gc.collect()
 
 
+def stopped_in_a_thread(task):
+    middle = threading.Event()
+    points = range_test(task, num_iter=10**6)
+    run = Run(points, on_item=lambda point: point.step == 4 and middle.set()).start()
+    assert middle.wait(20)
+    run.stop()
+    assert run.wait(20).state == "stopped"
+
+
+def interrupted_in_wait(task):
+    middle = threading.Event()
+
+    class Interrupted(Run):
+        def _wait(self, timeout):
+            if not middle.is_set():
+                assert middle.wait(20)
+                raise KeyboardInterrupt
+            super()._wait(timeout)
+
+    points = range_test(task, num_iter=10**6)
+    run = Interrupted(points, on_item=lambda p: p.step == 4 and middle.set())
+    with pytest.raises(KeyboardInterrupt):
+        run.start().wait()
+    assert run.state == "stopped"
+
+
 def failing_in(place, at=4):
     def run(task):
         fuse = Fuse(place, at)
@@ -91,6 +118,8 @@ ENDINGS = {
     "NaN": until_nan,
     "closed half-way": closed_half_way,
     "dropped half-way": dropped_half_way,
+    "stopped in a thread": stopped_in_a_thread,
+    "Ctrl-C in wait": interrupted_in_wait,
     "error in the model": failing_in("model"),
     "error in the loader": failing_in("loader", at=20),
     "error in loss_fn": failing_in("loss_fn"),
@@ -176,6 +205,7 @@ def test_every_kind_of_change_in_the_block_is_undone(change):
     before = fingerprint(task)
     with restored(task):
         task.step(batches()[0])
+        task.loss_fn(task.model(batches()[0][0]), batches()[0][1]).backward()
         CHANGES[change](task)
     assert changes(before, fingerprint(task)) == []
 

@@ -35,7 +35,7 @@ export class FieldView extends DOMWidgetView {
   override render(): void {
     super.render();
     this.build();
-    this.listenTo(this.model, 'change:value', this.showValue);
+    this.listenTo(this.model, 'change:value', this.followValue);
     this.listenTo(this.model, 'change:error', this.showNewError);
     this.listenTo(this.model, 'change:description', this.showTexts);
     this.listenTo(this.model, 'change:placeholder', this.showTexts);
@@ -52,6 +52,13 @@ export class FieldView extends DOMWidgetView {
   private showValue(): void {
     this.known = this.model.get('value');
     this.input.value = this.known;
+  }
+
+  // What a person is typing at this moment stays, whatever was picked elsewhere.
+  private followValue(): void {
+    const typing = this.input.matches(':focus') && this.input.value !== this.known;
+    if (typing) this.known = this.model.get('value');
+    else this.showValue();
   }
 
   private showNewError(): void {

@@ -130,3 +130,21 @@ test('Enter that ends an input method’s composition does not submit', () => {
   press('Enter', { isComposing: true });
   expect(field.sent).toEqual([]);
 });
+
+test('what is being typed stays when the kernel sets another value', () => {
+  document.body.append(field.view.el);
+  field.input.focus();
+  type('2e-');
+  field.model.set('value', '5e-2');
+  expect(field.input.value).toBe('2e-');
+  type('2e-3');
+  press('Enter');
+  expect(field.sent).toEqual([{ action: 'submit', text: '2e-3' }]);
+});
+
+test('a focused field in which nothing is typed shows what the kernel sets', () => {
+  document.body.append(field.view.el);
+  field.input.focus();
+  field.model.set('value', '5e-2');
+  expect(field.input.value).toBe('5e-2');
+});
