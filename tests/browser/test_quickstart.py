@@ -32,6 +32,7 @@ def test_run_watch_click_and_fit_by_hand(open_notebook, frontend):
     lr = page.wait_for_kernel("finder.lr")
     decade = finder.tick_scale()[2]
     assert abs(math.log10(lr) - math.log10(finder.lr_at(x))) <= 1 / decade
+    expect(finder.field("lr")).not_to_have_value("")
     label = finder.root.locator(".lr-widget-pick text")
     expect(label).to_have_text(f"lr {finder.field('lr').input_value()}")
 
