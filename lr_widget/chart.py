@@ -19,12 +19,13 @@ MAX_POINTS = 2000
 
 # Okabe and Ito's colours, told apart by colour-blind people too, on white and on black.
 BLUE, SKY, ORANGE, GREEN, PURPLE = "#0072B2 #56B4E9 #E69F00 #009E73 #CC79A7".split()
+GRAY = "#888888"
 
 MARKER_COLORS = {
     "minimum": GREEN,
     "steepest": PURPLE,
     "valley": ORANGE,
-    "slide": SKY,
+    "slide": GRAY,
 }
 
 
@@ -57,9 +58,8 @@ def thin(x: Array, y: Array, limit: int = MAX_POINTS) -> tuple[Array, Array]:
     if len(x) <= limit:
         return x.copy(), y.copy()
     width = 2 ** int(np.ceil(np.log2(len(x) / (limit // 2 - 1))))
-    whole = len(x) // width * width
-    runs = y[:whole].reshape(-1, width)
-    at = np.arange(0, whole, width)
+    runs = np.pad(y, (0, -len(y) % width), constant_values=np.nan).reshape(-1, width)
+    at = np.arange(0, len(y), width)
     low = at + np.argmin(np.where(np.isfinite(runs), runs, np.inf), axis=1)
     high = at + np.argmax(np.where(np.isfinite(runs), runs, -np.inf), axis=1)
     kept = np.unique(np.concatenate([low, high, [len(x) - 1]]))
@@ -116,8 +116,8 @@ class LossFigure(bqplot.Figure):
     def __init__(self, x_axis: bqplot.Axis, **kwargs: Any) -> None:
         self.y_scale = bqplot.LinearScale(min=0.0, max=1.0)
         self.plane = {"x": x_axis.scale, "y": self.y_scale}
-        self.raw = self._line(opacities=[0.4], stroke_width=1.0)
-        self.smooth = self._line(stroke_width=2.5)
+        self.raw = self._line(colors=[SKY], opacities=[0.7], stroke_width=1.0)
+        self.smooth = self._line(colors=[BLUE], stroke_width=2.5)
         self._loss_axis = bqplot.Axis(
             scale=self.y_scale,
             side="left",
@@ -140,7 +140,7 @@ class LossFigure(bqplot.Figure):
         )
 
     def _line(self, **style: Any) -> Line:
-        return Line(scales=self.plane, colors=[BLUE], **style)
+        return Line(scales=self.plane, **style)
 
     def _add(self, *marks: bqplot.Mark) -> None:
         self.set_trait("marks", [self.raw, self.smooth, *marks])
