@@ -72,6 +72,8 @@ class Kernel:
         }
         header = {"subshell_id": self._own_subshell(timeout)} if subshell else {}
         reply = self._ask("shell", "execute_request", content, header, timeout)
+        while reply["status"] == "aborted":  # it came in just behind an interrupt
+            reply = self._ask("shell", "execute_request", content, header, timeout)
         if reply["status"] != "ok":
             traceback = "\n".join(reply.get("traceback", []))
             raise RuntimeError(f"{reply['ename']}: {reply['evalue']}\n{traceback}")
