@@ -111,8 +111,14 @@ class Run:
         with self._changed:
             if self._state != "idle":
                 raise RuntimeError(f"this run is {self.state}: make a new one")
-            self._thread.start()
             self._state = "running"
+        try:
+            self._thread.start()
+        except Exception as error:  # there can be too many threads
+            self._fail(error)
+            self._shut()
+            self._finish("failed")
+            raise
         with _live_lock:
             _live.add(self)
         self._tell()
