@@ -4,7 +4,6 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("ci", deadline=None, derandomize=True)
 settings.register_profile(
     "deep",
     deadline=None,

@@ -288,10 +288,6 @@ class Finder(RuleBasedStateMachine):
 
 
 def test_no_sequence_of_actions_confuses_the_finder():
-    deep = settings.default.max_examples > 100
-    depth = settings(
-        max_examples=settings.default.max_examples if deep else 40,
-        stateful_step_count=50 if deep else 25,
-        deadline=None,
+    run_state_machine_as_test(
+        Finder, settings=settings(stateful_step_count=30, deadline=None)
     )
-    run_state_machine_as_test(Finder, settings=depth)

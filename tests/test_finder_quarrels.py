@@ -4,6 +4,7 @@ import html
 import random
 import threading
 
+import ipywidgets
 import pytest
 import torch
 from driving import LONG, Gate, pick, press, regression, submit, weights
@@ -293,6 +294,18 @@ def test_the_model_may_close_the_finder_it_runs_in():
     assert finder.range_test().wait(LONG).state == "stopped"
     assert finder.comm is None
     assert all(map(torch.equal, model.parameters(), before))
+
+
+def test_closing_all_widgets_at_once_puts_the_model_back(gated):
+    finder, gate = gated
+    before = weights(finder.task)
+    run = finder.range_test(num_iter=10**4)
+    gate.wait_until_asked()
+    gate.open()
+    ipywidgets.Widget.close_all()
+    assert run.state in ENDS
+    assert finder.comm is None
+    assert all(map(torch.equal, weights(finder.task), before))
 
 
 # Threads that compete -----------------------------------------------------------------
