@@ -21,7 +21,7 @@ FRONTEND := $(if $(wildcard PKG-INFO),,$(EXTENSION)) $(LINK)
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help demo test lint test-js test-python test-browser build watch clean
-.PHONY: picture chromium python node
+.PHONY: picture chromium python node soak
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 20
@@ -49,6 +49,10 @@ test-js: node $(MODULES) ## the TypeScript unit tests
 
 test-python: node .venv/dev $(FRONTEND) ## the Python tests without browser and install
 	$(BIN)/python -m pytest -m 'not browser and not install'
+
+soak: node .venv/dev $(FRONTEND) ## long use: leaks, random moments, deep searches
+	SOAK=1 HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -o timeout=1800 \
+	  tests/test_soak.py tests/test_finder_machine.py
 
 test-browser: node .venv/dev $(FRONTEND) chromium ## the tests in Chromium
 	$(BIN)/python -m pytest -m browser

@@ -80,3 +80,24 @@ class Field(Prompt, ipywidgets.DOMWidget):
     def _receive(self, _widget, content, _buffers) -> None:
         if content.get("action") == "submit" and isinstance(content.get("text"), str):
             self._submitted(content["text"])
+
+
+def parts(*roots: ipywidgets.Widget) -> list[ipywidgets.Widget]:
+    """The open ones of these widgets, and all those that they are made of."""
+    found: dict[str, ipywidgets.Widget] = {}
+    for root in roots:
+        _find(root, found)
+    return list(found.values())
+
+
+def _find(value: object, found: dict[str, ipywidgets.Widget]) -> None:
+    if isinstance(value, ipywidgets.Widget):
+        if value.comm is not None and value.comm.comm_id not in found:
+            found[value.comm.comm_id] = value
+            _find(value.trait_values(sync=True), found)
+    elif isinstance(value, dict):
+        for part in value.values():
+            _find(part, found)
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            _find(part, found)

@@ -12,10 +12,12 @@ import ipywidgets
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from traitlets import CFloat, Unicode, observe, validate
+from traitlets import Bunch, CFloat, Unicode, observe, validate
 
 from .chart import FitChart, LRChart, lr_text
+from .controls import parts
 from .curve import Curve, Point
+from .herald import Herald
 from .one_cycle import epoch_steps, fit_one_cycle
 from .panel import Panel
 from .picker import LRPicker
@@ -25,6 +27,9 @@ from .task import Metric, Surroundings, Task
 
 #: Frames published per second at most; the last one always is.
 _RATE = 15
+
+#: Errors shown at most, the newest ones.
+_ERRORS = 2
 
 
 @ipywidgets.register
@@ -57,8 +62,9 @@ class LRFinder(ipywidgets.VBox):
     lr : float or None
         The picked learning rate: by a click, typed, or set in code. Observable.
     state : str
-        State of the current run, or `"idle"`. Observable; observers are called in the
-        thread that made the change.
+        State of the current run, or `"idle"`. Observable; observers are called in
+        order, one at a time, in a thread that changed it. An error in one is shown in
+        the widget and logged, and the run goes on.
     curve : Curve
         The range test.
     history : Curve
@@ -110,8 +116,11 @@ class LRFinder(ipywidgets.VBox):
         self._job, self._total, self._epochs = "range test", num_iter, 3
         self._painted = -math.inf
         self._closed = False
+        self._errors: list[BaseException] = []
         # Guards the widgets: whoever paints holds it, so each has one writer at a time.
+        # The observers of `state` are the user's: the herald calls them without it.
         self._lock = threading.RLock()
+        self._herald = Herald(self.notify_change, failed=self._report)
         self._chart = LRChart(start_lr, end_lr, layout=_chart_layout("340px"))
         self._fit_chart = FitChart(layout=_chart_layout("260px"))
         self._panel = Panel(self._chart, self._fit_chart)
@@ -153,10 +162,12 @@ class LRFinder(ipywidgets.VBox):
             points = range_test(
                 self.task, start_lr=start, end_lr=end, num_iter=steps, stop_div=stop_div
             )
-            self.start_lr, self.end_lr, self.num_iter = start, end, steps
-            self.curve = Curve(num_iter=steps)
+            curve = Curve(num_iter=steps)
             self._chart.set_range(start, end)
-            return self._start("range test", points, self.curve, steps)
+            run = self._new_run("range test", points, curve, steps)
+            self.start_lr, self.end_lr, self.num_iter = start, end, steps
+            self.curve = curve
+        return run.start()
 
     def fit_one_cycle(
         self, epochs: int | None = None, *, max_lr: float | None = None, **cycle: Any
@@ -189,9 +200,11 @@ class LRFinder(ipywidgets.VBox):
                 **cycle,
             )
             steps = epoch_steps(self.task, cycle.get("steps_per_epoch"))
-            self.history, self._epochs = Curve(), int(rounds)
+            curve = Curve()
             self._fit_chart.set_steps(steps * rounds)
-            return self._start("fit", points, self.history, steps * rounds)
+            run = self._new_run("fit", points, curve, steps * rounds)
+            self.history, self._epochs = curve, int(rounds)
+        return run.start()
 
     def pause(self) -> None:
         """Rest before the next step."""
@@ -212,18 +225,18 @@ class LRFinder(ipywidgets.VBox):
         """Stop what runs, wait until everything is put back, and close the widget."""
         if self.comm is None:
             return
-        if self._run is not None and self._run.active:
-            self._run.stop()
-            self._run.settle()
         with self._lock:
-            self._closed = True
-            found: dict[str, ipywidgets.Widget] = {}
-            for root in (self, *self._panel.fit_parts):
-                _parts(root, found)
-            for part in found.values():
+            self._closed, run = True, self._run
+        if run is not None:
+            run.stop()
+            if not run.inside():
+                run.settle()
+        with self._lock:
+            self._errors.clear()
+            for part in parts(self, *self._panel.fit_parts):
                 if part is not self:
                     part.close()
-        super().close()
+            super().close()
 
     def __repr__(self) -> str:
         """Short: it is what a saved notebook shows in the widget's place."""
@@ -233,24 +246,23 @@ class LRFinder(ipywidgets.VBox):
 
     def _listen(self) -> None:
         panel = self._panel
-        panel.run.on_click(self._pressed(self.range_test))
-        panel.pause.on_click(self._pressed(self._pause_or_resume))
-        panel.stop.on_click(self._pressed(self.stop))
-        panel.fit.on_click(self._pressed(self.fit_one_cycle))
-        panel.lr.on_submit(self._take_lr)
-        panel.epochs.on_submit(self._take_epochs)
-        self._picker.on_pick(lambda lr: setattr(self, "lr", lr))
+        panel.run.on_click(self._guarded(lambda _: self.range_test()))
+        panel.pause.on_click(self._guarded(lambda _: self._pause_or_resume()))
+        panel.stop.on_click(self._guarded(lambda _: self.stop()))
+        panel.fit.on_click(self._guarded(lambda _: self.fit_one_cycle()))
+        panel.lr.on_submit(self._guarded(self._take_lr))
+        panel.epochs.on_submit(self._guarded(self._take_epochs))
+        self._picker.on_pick(self._guarded(lambda lr: setattr(self, "lr", lr)))
 
-    def _pressed(self, action: Callable[[], object]) -> Callable[[object], None]:
-        """A click handler: what goes wrong is shown in the widget."""
+    def _guarded(self, action: Callable[[Any], object]) -> Callable[[Any], None]:
+        """A handler of what a person does: what goes wrong is shown in the widget."""
 
-        def handle(_button: object) -> None:
+        def handle(said: Any) -> None:
             try:
                 with self._surroundings():
-                    action()
-            except Exception as error:
-                with self._lock:
-                    self._panel.show_error(error)
+                    action(said)
+            except (Exception, SystemExit) as error:
+                self._report(error)
 
         return handle
 
@@ -258,16 +270,18 @@ class LRFinder(ipywidgets.VBox):
         (self.resume if self.state == "paused" else self.pause)()
 
     def _take_lr(self, text: str) -> None:
-        error = ""
         try:
-            self.lr = float(text) if text.strip() else None
+            lr = _checked_lr(float(text)) if text.strip() else None
         except ValueError:
-            error = f"{text!r} is no learning rate: try 1e-3"
+            with self._lock:
+                self._panel.lr.error = f"{text!r} is no learning rate: try 1e-3"
+            return
         with self._lock:
-            self._panel.lr.error = error
+            self._panel.lr.error = ""
+        self.lr = lr
 
     def _take_epochs(self, text: str) -> None:
-        good = text.strip().isdecimal() and int(text) > 0
+        good = text.strip().isdecimal() and len(text) < 10 and int(text) > 0
         with self._lock:
             if good:
                 self._epochs = int(text)
@@ -277,10 +291,7 @@ class LRFinder(ipywidgets.VBox):
 
     @validate("lr")
     def _validate_lr(self, proposal: dict[str, Any]) -> float | None:
-        lr = proposal["value"]
-        if lr is not None and not (math.isfinite(lr) and lr > 0):
-            raise ValueError(f"lr must be a positive number, not {lr!r}: try 1e-3")
-        return lr
+        return None if proposal["value"] is None else _checked_lr(proposal["value"])
 
     @observe("lr")
     def _show_lr(self, _change: object) -> None:
@@ -289,25 +300,69 @@ class LRFinder(ipywidgets.VBox):
     def _refuse_second(self) -> None:
         if self._closed:
             raise RuntimeError("this finder is closed: make a new one")
-        if self._run is not None and self._run.active:
+        if self._run is not None and self._run.state not in ENDS:
             raise RuntimeError(
                 f"the {self._job} is {self.state}: wait for its end, or stop() it first"
             )
 
-    def _start(
+    def _new_run(
         self, job: str, points: Iterator[Point], curve: Curve, total: int
     ) -> Run:
+        """Make a run the current one; it is started once the lock is free."""
+
         def take(point: Point) -> None:
             curve.append(point)
             if time.monotonic() - self._painted >= 1 / _RATE:
                 self._paint_curve()
 
-        self._job, self._total = job, total
-        self._panel.show_error(None)
-        self._run = Run(
-            points, on_item=take, on_state=self._paint, around=Surroundings()
+        if self._run is not None and self.state != self._run.state:
+            self._show_run()  # its last frame: its thread has not come to that yet
+        run = Run(
+            points,
+            on_item=take,
+            on_state=lambda: self._follow(run),
+            around=Surroundings(),
         )
-        return self._run.start()
+        self._run, self._job, self._total = run, job, total
+        self._errors.clear()
+        self._set_state("running")
+        return run
+
+    def _follow(self, run: Run) -> None:
+        """Show a change of the run, and tell the observers of `state`."""
+        try:
+            with self._lock:
+                if run is self._run:
+                    self._show_run()
+        finally:
+            self._herald.tell_all()
+
+    def _show_run(self) -> None:
+        assert self._run is not None
+        self._set_state(self._run.state)
+        if self._run.error is not None:
+            self._add_error(self._run.error)
+        self._paint()
+
+    def _set_state(self, state: str) -> None:
+        """Change what `state` reads at once; its observers are told afterwards."""
+        old = self.state
+        if state != old:
+            self._trait_values["state"] = state
+            change = Bunch(name="state", old=old, new=state, owner=self, type="change")
+            self._herald.add(change)
+
+    def _report(self, error: BaseException) -> None:
+        """Show an error that nobody waits for, and log it."""
+        self.log.error("error in a handler or an observer", exc_info=error)
+        with self._lock:
+            self._add_error(error)
+            if not self._closed:
+                self._panel.show_error(*self._errors)
+
+    def _add_error(self, error: BaseException) -> None:
+        if not any(known is error for known in self._errors):
+            self._errors = [*self._errors, error][-_ERRORS:]
 
     def _shown(self) -> Curve:
         return self.curve if self._job == "range test" else self.history
@@ -331,17 +386,15 @@ class LRFinder(ipywidgets.VBox):
         with self._lock:
             if self._closed:
                 return
-            run = self._run
-            if run is not None:
-                self.set_trait("state", run.state)
-                self._paint_curve()
-                self._panel.show_error(run.error)
-            over = self._job != "range test" or self.state in ENDS
-            marked = self.curve if over else Curve()
-            self._chart.mark(marked)
-            self._picker.lr = self.lr
-            self._panel.show_hint(self._hint())
+            # First what a person needs when drawing fails.
+            self._panel.show_error(*self._errors)
             self._panel.show_state(self.state, lr=self.lr)
+            self._picker.lr = self.lr
+            if self._run is not None:
+                self._paint_curve()
+            over = self._job != "range test" or self.state in ENDS
+            self._chart.mark(self.curve if over else Curve())
+            self._panel.show_hint(self._hint())
 
     def _hint(self) -> str:
         """What to do next, in a sentence."""
@@ -360,17 +413,7 @@ def _chart_layout(height: str) -> dict[str, str]:
     return {"width": "100%", "height": height, "min_width": "280px"}
 
 
-def _parts(
-    widget: ipywidgets.Widget, found: dict[str, ipywidgets.Widget]
-) -> dict[str, ipywidgets.Widget]:
-    """The widget and all the widgets it is made of."""
-    if widget.comm is None or widget.comm.comm_id in found:
-        return found
-    found[widget.comm.comm_id] = widget
-    for value in widget.trait_values().values():
-        several = value.values() if isinstance(value, dict) else value
-        several = several if isinstance(value, (dict, list, tuple)) else [value]
-        for part in several:
-            if isinstance(part, ipywidgets.Widget):
-                _parts(part, found)
-    return found
+def _checked_lr(lr: float) -> float:
+    if not (math.isfinite(lr) and lr > 0):
+        raise ValueError(f"lr must be a positive number, not {lr!r}: try 1e-3")
+    return lr

@@ -19,6 +19,9 @@ _WINDOW = 3.0
 #: How many of the last lines of a traceback are shown.
 _TRACEBACK_LINES = 12
 
+#: How many characters of each.
+_WIDTH = 500
+
 _FIT_LEGEND = "Faint: the loss of each step. Bold: smoothed. Dots: validation loss."
 
 
@@ -127,13 +130,10 @@ class Panel:
         lines = [_epoch_line(epoch, epochs) for epoch in history.epochs]
         self._epochs.value = _block("\n".join(lines)) if lines else ""
 
-    def show_error(self, error: BaseException | None) -> None:
-        """Show the end of a traceback, as text, or clear it."""
-        if error is None:
-            self._error.value = ""
-            return
-        lines = "".join(traceback.format_exception(error)).splitlines()
-        self._error.value = _block("\n".join(lines[-_TRACEBACK_LINES:]), alert=True)
+    def show_error(self, *errors: BaseException) -> None:
+        """Show the end of each traceback, as text; of none: clear what was shown."""
+        text = "\n\n".join(map(_last_lines, errors))
+        self._error.value = _block(text, alert=True) if errors else ""
 
 
 def _button(description: str, icon: str, tooltip: str) -> Button:
@@ -154,7 +154,13 @@ def _words(text: str) -> str:
 
 def _block(text: str, alert: bool = False) -> str:
     role = ' role="alert"' if alert else ""
+    text = text.encode(errors="replace").decode()  # half a character is never sent
     return f'<pre class="lr-widget-block"{role}>{escape(text)}</pre>'
+
+
+def _last_lines(error: BaseException) -> str:
+    lines = "".join(traceback.format_exception(error)).splitlines()
+    return "\n".join(line[:_WIDTH] for line in lines[-_TRACEBACK_LINES:])
 
 
 def _epoch_line(epoch: Epoch, epochs: int) -> str:

@@ -9,7 +9,8 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
+from types import TracebackType
 from typing import Any
 
 #: A run is in one of these states; the last four are ends.
@@ -25,7 +26,13 @@ STATES = (
 )
 ENDS = frozenset(STATES[4:])
 
+#: Runs whose threads may still be at work, for the exit of the interpreter.
 _live: weakref.WeakSet[Run] = weakref.WeakSet()
+_live_lock = threading.Lock()
+
+
+def _nothing(*_: object) -> None:
+    """Do nothing: what a run calls that nobody follows, or that has ended."""
 
 
 class Run:
@@ -49,7 +56,8 @@ class Run:
     on_item
         Called in the thread with each item.
     on_state
-        Called after each change of `state`, in the thread that made it.
+        Called after each change of `state`, in the thread that made it. If it raises,
+        the run fails.
     around
         Makes a context manager to work in, e.g. the caller's thread-local settings.
     """
@@ -58,8 +66,8 @@ class Run:
         self,
         items: Iterator[Any],
         *,
-        on_item: Callable[[Any], object] = lambda item: None,
-        on_state: Callable[[], object] = lambda: None,
+        on_item: Callable[[Any], object] = _nothing,
+        on_state: Callable[[], object] = _nothing,
         around: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self._items = items
@@ -75,6 +83,7 @@ class Run:
         )
         #: The exception that ended the run, or None.
         self.error: BaseException | None = None
+        self._traceback: TracebackType | None = None
 
     def __repr__(self) -> str:
         return f"<Run {self.state}>"
@@ -89,6 +98,10 @@ class Run:
         """Whether the thread may still touch what the iterator works on."""
         return self._state in ("running", "paused", "stopping")
 
+    def inside(self) -> bool:
+        """Whether it is the run's own thread that asks."""
+        return threading.current_thread() is self._thread
+
     def stopping(self) -> bool:
         """Whether a stop has been asked for and not yet happened."""
         return self._state == "stopping"
@@ -98,10 +111,17 @@ class Run:
         with self._changed:
             if self._state != "idle":
                 raise RuntimeError(f"this run is {self.state}: make a new one")
-            self._thread.start()
             self._state = "running"
-        _live.add(self)
-        self._on_state()
+        try:
+            self._thread.start()
+        except Exception as error:  # there can be too many threads
+            self._fail(error)
+            self._shut()
+            self._finish("failed")
+            raise
+        with _live_lock:
+            _live.add(self)
+        self._tell()
         return self
 
     def pause(self) -> None:
@@ -114,10 +134,15 @@ class Run:
 
     def stop(self) -> None:
         """End before the next item; returns at once, `wait` waits for the end."""
-        if self._change({"idle"}, "stopped"):
-            self._close()
-            self._end()
-        self._change({"running", "paused"}, "stopping")
+        with self._changed:
+            unborn = self._state == "idle"
+            if unborn:
+                self._state = "stopping"
+        if unborn:
+            self._shut()
+            self._finish("stopped")
+        else:
+            self._change({"running", "paused"}, "stopping")
 
     def wait(self, timeout: float | None = None) -> Run:
         """Block until the run has ended; an interrupt (Ctrl-C) stops it first.
@@ -131,8 +156,6 @@ class Run:
         KeyboardInterrupt
             After the run has been stopped and everything been put back.
         """
-        if threading.current_thread() is self._thread:
-            raise RuntimeError("a run cannot wait for itself: wait in another thread")
         try:
             self._wait(timeout)
         except KeyboardInterrupt:
@@ -143,7 +166,7 @@ class Run:
 
     def settle(self) -> None:
         """Block until the run has ended, however; a failure is not raised here."""
-        self._ended.wait()
+        self._wait(None)
 
     def __await__(self) -> Generator[Any, None, Run]:
         """Wait in a coroutine; cancelling it stops the run first."""
@@ -168,7 +191,7 @@ class Run:
                 future.set_result(None)
 
         def tell() -> None:
-            if not loop.is_closed():
+            with suppress(RuntimeError):  # the loop was closed: nobody waits
                 loop.call_soon_threadsafe(resolve)
 
         with self._changed:
@@ -179,6 +202,8 @@ class Run:
         return future
 
     def _wait(self, timeout: float | None) -> None:
+        if self.inside():
+            raise RuntimeError("a run cannot wait for itself: wait in another thread")
         until = math.inf if timeout is None else time.monotonic() + timeout
         # In short turns: on some systems a bare wait cannot be interrupted.
         while not self._ended.wait(max(0, min(0.1, until - time.monotonic()))):
@@ -190,23 +215,19 @@ class Run:
 
     def _outcome(self) -> Run:
         if self.error is not None:
-            raise self.error
+            # As it was when it was kept: else each wait would add its own frames.
+            raise self.error.with_traceback(self._traceback)
         return self
 
     def _turn(self) -> None:
         end = "failed"
         try:
-            try:
-                with self._around():
-                    end = self._loop()
-            finally:
-                self._close()
+            with self._around():
+                end = self._loop()
         except BaseException as error:  # kept for whoever waits
-            self.error, end = error, "failed"
-        try:
-            self._change({"running", "paused", "stopping"}, end)
-        finally:
-            self._end()
+            self._fail(error)
+        self._shut()
+        self._finish(end)
 
     def _loop(self) -> str:
         while self._may_go_on():
@@ -224,32 +245,66 @@ class Run:
             self._changed.wait_for(lambda: self._state != "paused")
             return self._state == "running"
 
-    def _change(self, before: set[str], after: str) -> bool:
+    def _change(self, before: set[str], after: str) -> None:
         with self._changed:
             if self._state not in before:
-                return False
+                return
             self._state = after
             self._changed.notify_all()
-        self._on_state()
-        return True
+        self._tell()
 
-    def _close(self) -> None:
-        close = getattr(self._items, "close", None)
-        if close is not None:
-            close()
+    def _tell(self) -> None:
+        """Call `on_state`; an error in it is the run's, as long as the run goes on."""
+        try:
+            self._on_state()
+        except BaseException as error:
+            # An interrupt is for the thread that it hit.
+            ours = isinstance(error, Exception) or self.inside()
+            if not (ours and self._fail(error)):
+                raise
 
-    def _end(self) -> None:
+    def _fail(self, error: BaseException) -> bool:
+        """Keep the error, the first one, and stop; False if the run has ended."""
         with self._changed:
-            self._ended.set()
-            then, self._then = self._then, []
+            if self._ended.is_set():
+                return False
+            if self.error is None:
+                self.error, self._traceback = error, error.__traceback__
+            if self._state in ("running", "paused"):
+                self._state = "stopping"
+                self._changed.notify_all()
+            return True
+
+    def _shut(self) -> None:
+        """Close the iterator, where it can be closed."""
+        try:
+            getattr(self._items, "close", _nothing)()
+        except BaseException as error:
+            self._fail(error)
+
+    def _finish(self, end: str) -> None:
+        """Tell the end, or the failure if telling it failed, and wake all who wait."""
+        while True:
+            with self._changed:
+                end = end if self.error is None else "failed"
+                if self._state == end:
+                    self._ended.set()
+                    break
+                self._state = end
+            self._tell()
+        then, self._then = self._then, []
         for tell in then:
             tell()
+        # Whoever keeps the run does not keep what it worked on.
+        self._items, self._around = iter(()), nullcontext
+        self._on_item = self._on_state = _nothing
 
 
 @atexit.register
 def _stop_all() -> None:
     """Let what is being trained be put back before the interpreter goes."""
-    runs = list(_live)
+    with _live_lock:
+        runs = list(_live)
     for run in runs:
         run.stop()
     deadline = time.monotonic() + 2

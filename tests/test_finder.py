@@ -6,17 +6,11 @@ import threading
 import numpy as np
 import pytest
 import torch
+from driving import Gate, pick, press, regression, submit
 from ipywidgets.widgets.widget import _instances
 from torch import nn
 
 from lr_widget import Curve, LRFinder, Task, fit_one_cycle, range_test
-
-
-def regression(seed=0):
-    torch.manual_seed(seed)
-    model = nn.Linear(4, 1)
-    batches = [(torch.randn(8, 4), torch.randn(8, 1)) for _ in range(5)]
-    return model, batches
 
 
 @pytest.fixture
@@ -25,24 +19,6 @@ def finder():
     finder = LRFinder(model, batches, nn.MSELoss(), num_iter=40)
     yield finder
     finder.close()
-
-
-class Gate:
-    """A loader whose batches wait until they are let through."""
-
-    def __init__(self, batches):
-        self.batches = batches
-        self.asked = threading.Semaphore(0)
-        self.let = threading.Semaphore(0)
-
-    def __len__(self):
-        return len(self.batches)
-
-    def __iter__(self):
-        for batch in self.batches:
-            self.asked.release()
-            assert self.let.acquire(timeout=20)
-            yield batch
 
 
 @pytest.fixture
@@ -55,19 +31,6 @@ def gated():
     for _ in range(1000):
         gate.let.release()
     finder.close()
-
-
-def press(button):
-    """Press a button as the browser does."""
-    button._handle_custom_msg({"event": "click"}, [])
-
-
-def submit(field, text):
-    field._handle_custom_msg({"action": "submit", "text": text}, [])
-
-
-def pick(finder, lr):
-    finder._picker._handle_custom_msg({"action": "pick", "lr": lr}, [])
 
 
 def test_the_main_job_from_run_to_fit_by_the_buttons(finder):

@@ -15,8 +15,9 @@ CORRIDORS = {
     "chart": {"curve"},
     "controls": {"_frontend"},
     "curve": {"suggestion"},
-    "finder": {"chart", "curve", "one_cycle", "panel", "picker", "run", "sweep"}
-    | {"task"},
+    "finder": {"chart", "controls", "curve", "herald", "one_cycle", "panel"}
+    | {"picker", "run", "sweep", "task"},
+    "herald": set(),
     "one_cycle": {"curve", "task"},
     "panel": {"chart", "controls", "curve"},
     "picker": {"_frontend", "controls"},
@@ -27,8 +28,10 @@ CORRIDORS = {
     "task": {"batch"},
 }
 
-NO_TORCH = {"chart", "controls", "curve", "panel", "picker", "run", "suggestion"}
-NO_WIDGETS = {"batch", "curve", "one_cycle", "run", "snapshot", "suggestion", "sweep"}
+NO_TORCH = {"chart", "controls", "curve", "herald", "panel", "picker", "run"}
+NO_TORCH |= {"suggestion"}
+NO_WIDGETS = {"batch", "curve", "herald", "one_cycle", "run", "snapshot"}
+NO_WIDGETS |= {"suggestion", "sweep"}
 
 
 def imports(room: str) -> tuple[set[str], set[str]]:

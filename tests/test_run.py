@@ -12,6 +12,7 @@ import textwrap
 import threading
 import time
 import traceback
+import weakref
 from contextlib import contextmanager
 
 import pytest
@@ -460,28 +461,118 @@ def test_an_error_of_the_surroundings_is_kept(belt):
     assert run.state == "failed"
 
 
-def test_an_error_in_on_state_at_the_end_does_not_keep_wait_waiting(monkeypatch):
-    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+@pytest.mark.parametrize(
+    ("when", "error"),
+    [
+        ("running", ZeroDivisionError),
+        ("done", ZeroDivisionError),
+        ("done", SystemExit),
+    ],
+)
+def test_an_error_in_on_state_fails_the_run_and_is_raised_by_wait(when, error):
+    states = []
 
     def told():
-        if run.state == "done":
-            deep_inside()
+        states.append(run.state)
+        if run.state == when:
+            raise error
 
-    run = Run(counting(1), on_state=told)
-    run.start().wait(LONG)
-    assert run.state == "done"
+    run = Run(counting(None if when == "running" else 1), on_state=told)
+    run.start()
+    for _ in range(2):
+        with pytest.raises(error):
+            run.wait(LONG)
+    assert states == [*dict.fromkeys(["running", when]), "failed"]
 
 
-def test_an_error_in_on_state_at_the_start_leaves_no_run_that_never_ends(belt):
+def test_an_interrupt_in_on_state_is_for_the_thread_that_it_hit(belt):
     def told():
-        if run.state == "running":
+        if run.state == "paused":
+            raise KeyboardInterrupt
+
+    run = Run(belt.items, on_state=told)
+    run.start()
+    with pytest.raises(KeyboardInterrupt):
+        run.pause()
+    run.stop()
+    belt.orders.put(1)
+    assert run.wait(LONG).state == "stopped"
+
+
+def test_an_error_in_on_state_at_every_state_keeps_the_first_and_ends_the_run(belt):
+    errors = []
+
+    def told():
+        errors.append(ValueError(run.state))
+        raise errors[-1]
+
+    run = Run(belt.items, on_state=told)
+    run.start()
+    belt.orders.put(1)
+    with pytest.raises(ValueError, match="running") as caught:
+        run.wait(LONG)
+    assert caught.value is errors[0]
+    assert run.state == "failed"
+
+
+def test_an_error_in_on_state_of_a_pause_fails_the_run_and_not_the_pause(belt):
+    def told():
+        if run.state == "paused":
             deep_inside()
 
     run = Run(belt.items, on_state=told)
-    belt.orders.put("")
+    run.start()
+    belt.wait_until_asked()
+    run.pause()
+    belt.orders.put(1)
     with pytest.raises(ZeroDivisionError):
-        run.start()
-    assert run.wait(5).state == "done"
+        run.wait(LONG)
+    assert run.state == "failed"
+
+
+def test_the_traceback_does_not_grow_with_each_wait():
+    run, depths = Run(failing()).start(), set()
+    for _ in range(5):
+        with pytest.raises(ZeroDivisionError) as caught:
+            run.wait(LONG)
+        depths.add(len(frames(caught.value)))
+    assert len(depths) == 1
+
+
+def test_an_error_while_an_unstarted_run_is_closed_is_kept():
+    class Items:
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            return 1
+
+        def close(self):
+            deep_inside()
+
+    run = Run(Items())
+    run.stop()
+    with pytest.raises(ZeroDivisionError):
+        run.wait(LONG)
+    assert run.state == "failed"
+
+
+def test_an_ended_run_keeps_nothing_of_what_it_worked_on():
+    class Model:
+        def items(self):
+            yield from counting(3)
+
+        def told(self, *_):
+            pass
+
+    model = Model()
+    gone = weakref.ref(model)
+    run = Run(model.items(), on_item=model.told, on_state=model.told).start()
+    run.wait(LONG)
+    run._thread.join(LONG)
+    del model
+    gc.collect()
+    assert gone() is None
 
 
 def test_the_surroundings_are_entered_and_left_in_the_thread():
