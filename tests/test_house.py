@@ -24,11 +24,13 @@ CORRIDORS = {
     "snapshot": {"task"},
     "suggestion": set(),
     "sweep": {"curve", "snapshot", "task"},
-    "task": {"batch"},
+    "task": {"batch", "update"},
+    "update": set(),
 }
 
 NO_TORCH = {"chart", "controls", "curve", "panel", "picker", "run", "suggestion"}
 NO_WIDGETS = {"batch", "curve", "one_cycle", "run", "snapshot", "suggestion", "sweep"}
+NO_WIDGETS |= {"update"}
 
 
 def imports(room: str) -> tuple[set[str], set[str]]:
