@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import operator
 import random
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -177,7 +178,7 @@ def _attributes(owner: object, seen: _Seen) -> Iterator[Undo]:
 
     yield put_back
     for name, value in values.items():
-        if "_hooks" in name:
+        if "_hooks" in name and isinstance(value, dict):
             yield _hooks(value)
         else:
             yield from _contents(value, seen)
@@ -247,17 +248,28 @@ def _blank(tensor: Any) -> Undo:
 def _held(container: Any) -> Undo:
     """Which objects a list or a dict holds."""
     held = container.copy()
+    before = _parts(container)
 
     def put_back() -> None:
+        now = _parts(container)
+        if len(now) == len(before) and all(map(operator.is_, now, before)):
+            return  # some cannot be written to, such as those of torch.fx
         container.clear()
         (container.extend if isinstance(container, list) else container.update)(held)
 
     return put_back
 
 
-def _hooks(hooks: Any) -> Undo:
+def _parts(container: Any) -> list[Any]:
+    """What a list or a dict holds, keys and values, in its order."""
+    if isinstance(container, list):
+        return list(container)
+    return [part for item in container.items() for part in item]
+
+
+def _hooks(hooks: dict[Any, Any]) -> Undo:
     """Hooks that have removed themselves come back; such as have come stay."""
-    held = dict(hooks) if isinstance(hooks, dict) else {}
+    held = dict(hooks)
 
     def put_back() -> None:
         if held.keys() - hooks.keys():

@@ -590,7 +590,7 @@ def hooks(task: Task) -> State:
         f"{name}.{kind}": [(key, Is(value)) for key, value in held.items()]
         for name, owner in owners
         for kind, held in vars(owner).items()
-        if "_hooks" in kind and held is not None and "with_kwargs" not in kind
+        if "_hooks" in kind and isinstance(held, dict)
     }
 
 

@@ -322,6 +322,12 @@ def test_a_broken_restore_is_seen_in_the_columns_it_should_be_and_no_other(mutat
     assert set(differing(before, look(task))) == columns
 
 
+def test_every_column_that_the_restore_writes_has_a_mutation_that_it_catches():
+    caught = set().union(*(columns for *_, columns in MUTATIONS.values()))
+    untouched = {"scheduler", "thread"}  # a sweep leaves these alone
+    assert caught == set(COLUMNS) - untouched
+
+
 def test_what_the_table_looks_at_is_not_the_same_after_training():
     task = rich().task
     before = look(task)
@@ -376,6 +382,24 @@ def test_a_lazy_module_is_lazy_again_and_then_draws_the_same_weights():
         assert made.task.model.body[4].weight is weight
         found.append(weight)
     assert torch.equal(*found)
+
+
+def test_a_list_that_cannot_be_written_to_does_no_harm():
+    class Still(list):
+        def clear(self):
+            raise TypeError
+
+    model = cnn()
+    model.still = Still([1, torch.zeros(1)])
+    assert len(list(range_test(Subject(lambda: model).task, num_iter=3))) == 3
+
+
+def test_a_traced_model_leaves_no_trace():
+    made = Subject(lambda: torch.fx.symbolic_trace(nn.Sequential(
+        nn.Flatten(), nn.Linear(25, 3))), used=3)  # fmt: skip
+    before = look(made.task)
+    list(range_test(made.task, num_iter=3))
+    assert differing(before, look(made.task)) == {}
 
 
 # Schedulers, hooks, threads -----------------------------------------------------------
@@ -544,15 +568,18 @@ def test_nothing_is_written_to_disk():
     assert opened == []
 
 
+def tensors():
+    gc.collect()
+    return sum(issubclass(type(o), torch.Tensor) for o in gc.get_objects())
+
+
 def test_after_a_sweep_nothing_holds_the_copy():
     task = Subject(used=3).task
     list(range_test(task, num_iter=3))
-    gc.collect()
-    before = sum(isinstance(o, torch.Tensor) for o in gc.get_objects())
+    before = tensors()
     for _ in range(3):
         list(range_test(task, num_iter=3))
-    gc.collect()
-    assert sum(isinstance(o, torch.Tensor) for o in gc.get_objects()) == before
+    assert tensors() == before
 
 
 @pytest.mark.parametrize("device", ["gpu", "", None, 3])
