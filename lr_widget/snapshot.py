@@ -191,8 +191,8 @@ def _contents(value: Any, seen: _Seen) -> Iterator[Undo]:
     elif not seen.first(value):
         return
     elif isinstance(value, Tensor):
-        yield _lent(value) if not is_lazy(value) else _blank(value)
-        if not is_lazy(value):
+        yield _blank(value) if is_lazy(value) else _lent(value)
+        if not is_lazy(value) and not value.is_meta:
             yield _kept(value, seen.place)
     else:
         if not isinstance(value, tuple):
@@ -210,9 +210,9 @@ def _kept(tensor: Tensor, place: str | None) -> Undo:
             tensor = tensor.detach().narrow(dim, 0, 1)
     copied = tensor.detach().to(place or tensor.device, copy=True)
 
-    @torch.no_grad()
     def put_back() -> None:
-        tensor.copy_(copied)
+        with torch.inference_mode(tensor.is_inference()), torch.no_grad():
+            tensor.copy_(copied)
 
     return put_back
 

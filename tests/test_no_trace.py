@@ -402,6 +402,22 @@ def test_a_traced_model_leaves_no_trace():
     assert differing(before, look(made.task)) == {}
 
 
+def test_tensors_of_inference_mode_and_of_no_device_do_no_harm():
+    model = cnn()
+    with torch.inference_mode():
+        model.cache = torch.ones(2)
+    model.ghost = torch.ones(2, device="meta")
+    task = Subject(lambda: model, used=3).task
+    before, (batch, *_) = look(task), batches()
+    list(range_test(task, num_iter=3))
+    with torch.no_grad(), restored(task), torch.inference_mode():
+        task.step(batch)
+        model.cache.add_(1)
+    with torch.inference_mode():
+        list(range_test(task, num_iter=3))
+    assert differing(before, look(task)) == {}
+
+
 # Schedulers, hooks, threads -----------------------------------------------------------
 
 
