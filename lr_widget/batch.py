@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def moved(batch: Any, device: torch.device) -> Any:
@@ -58,5 +58,77 @@ def own_loss(output: Any) -> Any:
         raise ValueError(
             "loss_fn is missing and the model returns no loss: pass loss_fn, put the"
             " target into the batch under the name the model expects, or pass step"
+        )
+    return loss
+
+
+def outcome(
+    model: nn.Module,
+    batch: Any,
+    loss_fn: Callable[[Any, Any], Any] | None,
+    target_key: str,
+) -> tuple[Any, Any, Any]:
+    """Output, target and loss of a batch, after the conventions of `Task`.
+
+    Raises
+    ------
+    ValueError
+        If the batch is of another form.
+    """
+    if isinstance(batch, Mapping):
+        return _of_mapping(model, batch, loss_fn, target_key)
+    if not isinstance(batch, (tuple, list)) or len(batch) < 2:
+        raise ValueError(
+            f"loader gave a batch of type {type(batch).__name__}, which is neither"
+            " (input, target) nor a mapping: pass step=(model, batch) -> loss"
+        )
+    if loss_fn is None:
+        raise ValueError(
+            "loss_fn is missing and the batches are (input, target): pass loss_fn,"
+            " or step=(model, batch) -> loss"
+        )
+    *inputs, target = batch
+    output = model(*inputs)
+    return output, target, loss_fn(output, target)
+
+
+def _of_mapping(
+    model: nn.Module,
+    batch: Mapping[str, Any],
+    loss_fn: Callable[[Any, Any], Any] | None,
+    target_key: str,
+) -> tuple[Any, Any, Any]:
+    target = batch.get(target_key)
+    if loss_fn is None:
+        output = model(**batch)
+        return output, target, own_loss(output)
+    if target_key not in batch:
+        raise ValueError(
+            f"target_key={target_key!r} is not in the batch, which has"
+            f" {sorted(batch)}: pass target_key= one of these"
+        )
+    inputs = {key: value for key, value in batch.items() if key != target_key}
+    output = model(**inputs)
+    return output, target, loss_fn(output, target)
+
+
+def checked(loss: Any, origin: str) -> Tensor:
+    """The loss, if one can train with it; `origin` names what gave it.
+
+    Raises
+    ------
+    ValueError
+        If it is no scalar tensor, or has no gradient.
+    """
+    if not isinstance(loss, Tensor) or loss.numel() != 1:
+        found = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
+        raise ValueError(
+            f"{origin} must give a scalar tensor as loss, not {found}: take the mean of"
+            " a loss per sample, and return it as a tensor"
+        )
+    if not loss.requires_grad:
+        raise ValueError(
+            f"{origin} gave a loss without gradient: do not detach it, and leave"
+            " some parameter with requires_grad=True"
         )
     return loss

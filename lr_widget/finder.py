@@ -11,6 +11,7 @@ from typing import Any
 import ipywidgets
 import torch
 from torch import Tensor, nn
+from torch.amp import GradScaler
 from torch.optim import Optimizer
 from traitlets import Bunch, CFloat, Unicode, observe, validate
 
@@ -54,6 +55,8 @@ class LRFinder(ipywidgets.VBox):
     ----------
     model, loader, loss_fn, optimizer, valid_loader, metrics, step, device, target_key
         As in `Task`.
+    accumulate, clip_norm, autocast, scaler
+        As in `Task`.
     start_lr, end_lr, num_iter
         As in `range_test`.
 
@@ -93,6 +96,10 @@ class LRFinder(ipywidgets.VBox):
         step: Callable[[nn.Module, Any], Tensor] | None = None,
         device: torch.device | str | None = None,
         target_key: str = "labels",
+        accumulate: int = 1,
+        clip_norm: float | None = None,
+        autocast: torch.dtype | None = None,
+        scaler: GradScaler | None = None,
         start_lr: float = 1e-7,
         end_lr: float = 10.0,
         num_iter: int = 100,
@@ -108,6 +115,10 @@ class LRFinder(ipywidgets.VBox):
             step=step,
             device=device,
             target_key=target_key,
+            accumulate=accumulate,
+            clip_norm=clip_norm,
+            autocast=autocast,
+            scaler=scaler,
         )
         self.start_lr, self.end_lr, self.num_iter = start_lr, end_lr, num_iter
         self.curve, self.history = Curve(num_iter=num_iter), Curve()
@@ -142,6 +153,7 @@ class LRFinder(ipywidgets.VBox):
         end_lr: float | None = None,
         num_iter: int | None = None,
         stop_div: bool = True,
+        snapshot_device: str = "cpu",
     ) -> Run:
         """Start the learning-rate range test, as the Run button does; returns at once.
 
@@ -160,7 +172,12 @@ class LRFinder(ipywidgets.VBox):
         with self._lock:
             self._refuse_second()
             points = range_test(
-                self.task, start_lr=start, end_lr=end, num_iter=steps, stop_div=stop_div
+                self.task,
+                start_lr=start,
+                end_lr=end,
+                num_iter=steps,
+                stop_div=stop_div,
+                snapshot_device=snapshot_device,
             )
             curve = Curve(num_iter=steps)
             self._chart.set_range(start, end)

@@ -47,8 +47,9 @@ def fit_one_cycle(
     epochs
         How often to go through the loader, at least 1.
     steps_per_epoch
-        Batches per epoch; needed for a loader without a length. The next epoch goes
-        on where this one ended. Default: one pass of the loader.
+        Optimizer steps per epoch, of `accumulate` batches each; needed for a loader
+        without a length. The next epoch goes on where this one ended. Default: one
+        pass of the loader, `ceil(len(loader) / accumulate)` steps.
     stopping
         Asked during validation, so that Stop need not wait for its end.
     **cycle
@@ -83,8 +84,9 @@ def fit_one_cycle(
             " of a range test"
         )
     schedule = _Schedule(task, float(max_lr), int(epochs) * steps, cycle)
-    whole = steps_per_epoch is None
-    return _fit(task, schedule, int(epochs), steps, whole, stopping)
+    sized: Any = task.loader
+    length = len(sized) if steps_per_epoch is None else None
+    return _fit(task, schedule, int(epochs), steps, length, stopping)
 
 
 def _fit(
@@ -92,25 +94,25 @@ def _fit(
     schedule: _Schedule,
     epochs: int,
     steps: int,
-    whole: bool,
+    length: int | None,
     stopping: Callable[[], bool],
 ) -> Generator[Point, None, str]:
-    """`whole`: an epoch is one pass of the loader, else the passes run on."""
-    step = 0
+    """`length`: batches of a pass that is an epoch; None where the passes run on."""
+    step, each = 0, task.accumulate
     with schedule.applied(), task.mode(train=True):
-        batches = task.batches()
+        batches: Iterator[Any] = task.batches()
         for epoch in range(1, epochs + 1):
             total = 0.0
-            if whole:
-                batches = task.epoch(steps)
+            if length is not None:
+                batches = task.epoch(length)
             for i in range(steps):
-                batch = next(batches)
                 lr = schedule.advance()
-                loss = float(task.step(batch))  # waits for the device: one sync a step
+                count = each if length is None else min(each, length - i * each)
+                loss = float(task.update(batches, count))  # waits: one sync a step
                 total += loss
                 record = None
                 if i == steps - 1:
-                    if whole:
+                    if length is not None:
                         next(batches, None)  # ends the pass, as a plain loop does
                     valid = task.validate(stopping) or (None, {})
                     record = Epoch(epoch, step, total / steps, *valid)
@@ -203,11 +205,11 @@ def epoch_steps(task: Task, steps_per_epoch: int | None = None) -> int:
     """How many steps make an epoch of the task."""
     if steps_per_epoch is None:
         try:
-            return len(task.loader)  # type: ignore[arg-type]
+            return -(-len(task.loader) // task.accumulate)  # type: ignore[arg-type]
         except TypeError:
             raise ValueError(
                 "steps_per_epoch is needed: the loader has no length; pass how many"
-                " batches make an epoch"
+                " steps make an epoch"
             ) from None
     if not isinstance(steps_per_epoch, Integral) or steps_per_epoch < 1:
         raise ValueError(

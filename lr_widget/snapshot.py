@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import copy
+import inspect
+import operator
 import random
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.parameter import is_lazy
+from torch.utils.data import DataLoader
 
 from .task import Task
 
 Undo = Callable[[], object]
 
 
-@contextmanager
-def restored(task: Task) -> Iterator[None]:
+def restored(task: Task, device: str = "cpu") -> AbstractContextManager[None]:
     """Put model, optimizer and random state back on leaving, bit for bit.
 
     >>> task = Task(torch.nn.Linear(2, 1), [(torch.ones(1, 2), torch.ones(1, 1))],
@@ -30,157 +33,270 @@ def restored(task: Task) -> Iterator[None]:
     True
 
     Covered are parameters and buffers (non-persistent ones too, the same tensor
-    objects), `requires_grad`, `.grad` (None stays None), each module's train flag,
-    optimizer state and every option of every param group, the random state of Python,
-    NumPy, torch and each accelerator, and the generators and the position of a loader
-    that has such. It holds however the block is left. One copy of model and optimizer
-    state is kept meanwhile, in CPU memory; nothing is written to disk.
+    objects), `requires_grad`, `.grad` (None stays None), every attribute of a module,
+    the train flag among them, and the tensors, lists and dicts in it; optimizer state
+    and every option of every param group; a GradScaler; the random state of Python,
+    NumPy, torch and each accelerator; the generators and the position of a loader, of
+    its samplers and its dataset that have such. Hooks are left alone. It holds however
+    the block is left.
+
+    A lazy module (`nn.LazyLinear`) is initialised by the first batch in the block and
+    lazy again after it, so that the next first batch draws the same initial weights.
+    The workers of a DataLoader with `persistent_workers` are left as they are: the
+    block gets workers of its own.
+
+    A module with a method `reset()` that needs no argument, as recurrent models have
+    for their hidden state, has it called on entering and on leaving, before
+    everything is put back.
+
+    Parameters
+    ----------
+    task
+        What is borrowed. Nobody else should change it meanwhile.
+    device
+        Where the one copy of model and optimizer state is held: `"cpu"`, or `"model"`
+        for beside the model. Nothing is written to disk.
 
     Raises
     ------
+    ValueError
+        At once, for another `device`.
     Exception
         What the block raises, after everything has been put back.
     """
+    if device not in ("cpu", "model"):
+        raise ValueError(
+            f'snapshot_device must be "cpu" or "model" (beside it), not {device!r}'
+        )
+    return _restored(task, "cpu" if device == "cpu" else None)
+
+
+@contextmanager
+def _restored(task: Task, place: str | None) -> Iterator[None]:
+    seen = _Seen(place)
     with ExitStack() as undo:
         # A stack: what comes first is put back last, and one part that fails does not
         # keep the others from it.
-        for part in (_random, _modules, _tensors, _optimizer, _loader):
-            for put_back in part(task):
+        for part in (_random, _loader, _modules, _optimizer, _scaler, _resets):
+            for put_back in part(task, seen):
                 undo.callback(put_back)
         yield
 
 
-def _kept(tensor: Tensor) -> Undo:
-    """A copy of the tensor's values; the undo writes them into the same tensor."""
-    # Strides of 0 are elements that share memory, as `expand` makes them: torch writes
-    # to such a tensor through one of them only.
-    for dim, stride in enumerate(tensor.stride()):
-        if stride == 0 and tensor.size(dim) > 1:
-            tensor = tensor.detach().narrow(dim, 0, 1)
-    copied = tensor.detach().to("cpu", copy=True)
+class _Seen:
+    """What is kept already, and the device where copies lie (None: with the original).
 
-    @torch.no_grad()
-    def put_back() -> None:
-        tensor.copy_(copied)
+    What was seen is held, so that its id stays its own.
+    """
 
-    return put_back
+    def __init__(self, place: str | None) -> None:
+        self.place = place
+        self._held: dict[int, object] = {}
 
-
-def _tensors(task: Task) -> Iterator[Undo]:
-    """Values, gradients and `requires_grad` of parameters, values of buffers."""
-    seen: dict[int, Tensor] = {}
-    for module in task.modules():
-        for tensor in (*module._parameters.values(), *module._buffers.values()):
-            if tensor is not None:
-                seen[id(tensor)] = tensor
-    for group in task.optimizer.param_groups:
-        seen.update((id(tensor), tensor) for tensor in group["params"])
-    for tensor in seen.values():
-        yield _kept(tensor)
-        yield _lent(tensor)
+    def first(self, value: object) -> bool:
+        """Whether `value` comes for the first time."""
+        new = id(value) not in self._held
+        self._held[id(value)] = value
+        return new
 
 
-def _lent(tensor: Tensor) -> Undo:
-    """`requires_grad` and `.grad`: taken off now, so that nothing adds to it."""
-    grad, requires_grad = tensor.grad, tensor.requires_grad
-    if tensor.is_leaf:
-        tensor.grad = None
-
-    def put_back() -> None:
-        if tensor.is_leaf:
-            tensor.requires_grad_(requires_grad)
-            tensor.grad = grad
-
-    return put_back
+# The parts ----------------------------------------------------------------------------
 
 
-def _modules(task: Task) -> Iterator[Undo]:
-    """Train flags, and which tensor objects are registered under which names."""
-    for module in dict.fromkeys(task.modules()):
-        yield _held(module._parameters)
-        yield _held(module._buffers)
-        own = {k: v for k, v in vars(module).items() if isinstance(v, Tensor)}
-        yield from (_kept(tensor) for tensor in own.values())
-        yield _attributes(module, {"training": module.training, **own})
+def _random(task: Task, seen: _Seen) -> Iterator[Undo]:
+    """The global generators; those that modules own are among their attributes."""
+    python, numpy = random.getstate(), np.random.get_state()
+    cpu = torch.get_rng_state()
+    yield lambda: random.setstate(python)
+    yield lambda: np.random.set_state(numpy)
+    yield lambda: torch.set_rng_state(cpu)
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        states = torch.cuda.get_rng_state_all()
+        yield lambda: torch.cuda.set_rng_state_all(states)
+    if task.device.type in ("mps", "xpu"):
+        backend = getattr(torch, task.device.type)
+        state = backend.get_rng_state()
+        yield lambda: backend.set_rng_state(state)
 
 
-def _optimizer(task: Task) -> Iterator[Undo]:
-    """State, options of the param groups and counters; the same objects throughout."""
-    optimizer = task.optimizer
-    counters = {k: v for k, v in vars(optimizer).items() if _plain(v)}
-    yield _attributes(optimizer, counters, every=True)
-    for mapping in (*optimizer.param_groups, *optimizer.state.values()):
-        yield _values(mapping)
-    yield _held(optimizer.state)
-    groups = list(optimizer.param_groups)
-
-    def put_back() -> None:
-        optimizer.param_groups[:] = groups
-
-    yield put_back
-
-
-def _values(mapping: dict[Any, Any]) -> Undo:
-    """Everything in a dict; tensors keep their identity, `params` only their list."""
-    tensors = [_kept(v) for v in mapping.values() if isinstance(v, Tensor)]
-    values = {
-        key: value
-        if isinstance(value, Tensor)
-        else list(value)
-        if key == "params"
-        else copy.deepcopy(value)
-        for key, value in mapping.items()
-    }
-
-    def put_back() -> None:
-        mapping.clear()
-        mapping.update(values)
-        for tensor in tensors:
-            tensor()
-
-    return put_back
-
-
-def _held(mapping: dict[Any, Any]) -> Undo:
-    """Which objects a dict holds under which keys."""
-    held = dict(mapping)
-
-    def put_back() -> None:
-        mapping.clear()
-        mapping.update(held)
-
-    return put_back
-
-
-def _attributes(owner: object, values: dict[str, Any], every: bool = False) -> Undo:
-    """Plain attributes; with `every`, such as have come meanwhile go again."""
-
-    def put_back() -> None:
-        attributes = vars(owner)
-        for name in [k for k, v in attributes.items() if every and _plain(v)]:
-            if name not in values:
-                del attributes[name]
-        attributes.update(values)
-
-    return put_back
-
-
-def _plain(value: object) -> bool:
-    return value is None or isinstance(value, (bool, int, float, str))
-
-
-def _loader(task: Task) -> Iterator[Undo]:
+def _loader(task: Task, seen: _Seen) -> Iterator[Undo]:
     """A loader's position, where it can tell it, and the generators it draws from."""
     loader: Any = task.loader
-    if hasattr(loader, "state_dict") and hasattr(loader, "load_state_dict"):
-        state = copy.deepcopy(loader.state_dict())
-        yield lambda: loader.load_state_dict(copy.deepcopy(state))
     batch_sampler = getattr(loader, "batch_sampler", None)
     owners = [loader, getattr(loader, "dataset", None), batch_sampler]
     owners += [getattr(owner, "sampler", None) for owner in (loader, batch_sampler)]
     for owner in {id(owner): owner for owner in owners}.values():
         for value in getattr(owner, "__dict__", {}).values():
             yield from _generator(value)
+        if isinstance(owner, DataLoader):
+            yield _iterator(owner)
+        elif all(hasattr(owner, name) for name in ("state_dict", "load_state_dict")):
+            yield _position(owner)
+
+
+def _modules(task: Task, seen: _Seen) -> Iterator[Undo]:
+    for module in task.modules():
+        yield from _attributes(module, seen)
+        yield from _contents([module._parameters, module._buffers], seen)
+
+
+def _optimizer(task: Task, seen: _Seen) -> Iterator[Undo]:
+    yield from _attributes(task.optimizer, seen)
+    yield from _contents([task.optimizer.state, task.optimizer.param_groups], seen)
+
+
+def _scaler(task: Task, seen: _Seen) -> Iterator[Undo]:
+    if task.scaler is not None:
+        yield from _attributes(task.scaler, seen)
+
+
+def _resets(task: Task, seen: _Seen) -> Iterator[Undo]:
+    """Recurrent models forget what they have read, before and after."""
+    for module in task.modules():
+        reset = getattr(module, "reset", None)
+        if inspect.isroutine(reset) and seen.first(reset) and _takes_nothing(reset):
+            reset()
+            yield reset
+
+
+# What they consist of -----------------------------------------------------------------
+
+
+def _attributes(owner: object, seen: _Seen) -> Iterator[Undo]:
+    """All attributes of an object, and what they hold; its hooks go and come freely."""
+    if not seen.first(owner):
+        return
+    kind, attributes = type(owner), vars(owner)
+    values = dict(attributes)
+
+    def put_back() -> None:
+        if type(owner) is not kind:
+            owner.__class__ = kind  # a lazy module has become another one
+        for name in [name for name in attributes if name not in values]:
+            del attributes[name]
+        attributes.update(values)
+
+    yield put_back
+    for name, value in values.items():
+        if "_hooks" in name and isinstance(value, dict):
+            yield _hooks(value)
+        else:
+            yield from _contents(value, seen)
+
+
+def _contents(value: Any, seen: _Seen) -> Iterator[Undo]:
+    """What a tensor, a generator or a container holds, and so on inwards."""
+    if not isinstance(value, (Tensor, list, dict, tuple)):
+        yield from _generator(value)
+    elif not seen.first(value):
+        return
+    elif isinstance(value, Tensor):
+        yield _blank(value) if is_lazy(value) else _lent(value)
+        if not is_lazy(value) and not value.is_meta:
+            yield _kept(value, seen.place)
+    else:
+        if not isinstance(value, tuple):
+            yield _held(value)
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _contents(part, seen)
+
+
+def _kept(tensor: Tensor, place: str | None) -> Undo:
+    """A copy of the tensor's values; the undo writes them into the same tensor."""
+    # Strides of 0 are elements that share memory, as `expand` makes them: torch writes
+    # to such a tensor through one of them only.
+    for dim, stride in enumerate(tensor.stride()):
+        if stride == 0 and tensor.size(dim) > 1:
+            tensor = tensor.detach().narrow(dim, 0, 1)
+    copied = tensor.detach().to(place or tensor.device, copy=True)
+
+    def put_back() -> None:
+        with torch.inference_mode(tensor.is_inference()), torch.no_grad():
+            tensor.copy_(copied)
+
+    return put_back
+
+
+def _lent(tensor: Tensor) -> Undo:
+    """`requires_grad` and `.grad`: taken off now, so that nothing adds to it."""
+    if not tensor.is_leaf:
+        return lambda: None
+    grad, requires_grad = tensor.grad, tensor.requires_grad
+    tensor.grad = None
+
+    def put_back() -> None:
+        tensor.requires_grad_(requires_grad)
+        tensor.grad = grad
+
+    return put_back
+
+
+def _blank(tensor: Any) -> Undo:
+    """A parameter that has no shape yet, until the first batch gives it one."""
+    kind, requires_grad, data = type(tensor), tensor.requires_grad, tensor.data
+
+    def put_back() -> None:
+        if not is_lazy(tensor):
+            tensor.grad = None
+            tensor.data = data
+            tensor.requires_grad_(requires_grad)
+            tensor.__class__ = kind
+
+    return put_back
+
+
+def _held(container: Any) -> Undo:
+    """Which objects a list or a dict holds."""
+    held = container.copy()
+    before = _parts(container)
+
+    def put_back() -> None:
+        now = _parts(container)
+        if len(now) == len(before) and all(map(operator.is_, now, before)):
+            return  # some cannot be written to, such as those of torch.fx
+        container.clear()
+        (container.extend if isinstance(container, list) else container.update)(held)
+
+    return put_back
+
+
+def _parts(container: Any) -> list[Any]:
+    """What a list or a dict holds, keys and values, in its order."""
+    if isinstance(container, list):
+        return list(container)
+    return [part for item in container.items() for part in item]
+
+
+def _hooks(hooks: dict[Any, Any]) -> Undo:
+    """Hooks that have removed themselves come back; such as have come stay."""
+    held = dict(hooks)
+
+    def put_back() -> None:
+        if held.keys() - hooks.keys():
+            merged = {**held, **hooks}
+            hooks.clear()
+            hooks.update(merged)
+
+    return put_back
+
+
+def _iterator(loader: Any) -> Undo:
+    """A DataLoader's own iterator, position and workers: the block gets another one."""
+    values = dict(vars(loader))
+    vars(loader)["_iterator"] = None
+
+    def put_back() -> None:
+        used = vars(loader).get("_iterator")
+        vars(loader).clear()
+        vars(loader).update(values)
+        getattr(used, "_shutdown_workers", lambda: None)()
+
+    return put_back
+
+
+def _position(owner: Any) -> Undo:
+    state = copy.deepcopy(owner.state_dict())
+    return lambda: owner.load_state_dict(copy.deepcopy(state))
 
 
 def _generator(value: Any) -> Iterator[Undo]:
@@ -199,20 +315,9 @@ def _generator(value: Any) -> Iterator[Undo]:
         yield lambda: value.setstate(internal)
 
 
-def _random(task: Task) -> Iterator[Undo]:
-    """The global generators, and those that the modules own."""
-    python, numpy = random.getstate(), np.random.get_state()
-    cpu = torch.get_rng_state()
-    yield lambda: random.setstate(python)
-    yield lambda: np.random.set_state(numpy)
-    yield lambda: torch.set_rng_state(cpu)
-    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        states = torch.cuda.get_rng_state_all()
-        yield lambda: torch.cuda.set_rng_state_all(states)
-    if task.device.type in ("mps", "xpu"):
-        backend = getattr(torch, task.device.type)
-        state = backend.get_rng_state()
-        yield lambda: backend.set_rng_state(state)
-    for module in task.modules():
-        for value in vars(module).values():
-            yield from _generator(value)
+def _takes_nothing(function: Callable[..., object]) -> bool:
+    try:
+        inspect.signature(function).bind()
+    except (TypeError, ValueError):
+        return False
+    return True

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager, closing
 from numbers import Integral, Real
 from typing import Any
 
 from .curve import Divergence, Point
 from .snapshot import restored
 from .task import Task
+
+#: How often a step that the GradScaler skips is made again: from the usual 2^16 the
+#: scale is then at 2^-16.
+_SKIPS = 32
 
 
 def range_test(
@@ -19,6 +24,7 @@ def range_test(
     end_lr: float = 10.0,
     num_iter: int = 100,
     stop_div: bool = True,
+    snapshot_device: str = "cpu",
 ) -> Generator[Point, None, str]:
     """Train for `num_iter` steps while the LR grows, then put everything back.
 
@@ -32,7 +38,10 @@ def range_test(
     Step i of n runs at `start_lr * (end_lr / start_lr) ** (i / (n - 1))`: the first at
     exactly `start_lr`, the last at exactly `end_lr`. Param groups keep the ratios of
     their LRs; the LR given here, and in each Point, is that of the group with the
-    highest. The loader is gone through as often as it takes.
+    highest. The loader is gone through as often as it takes. With `accumulate` a step
+    takes several batches, and its loss is their mean. A step that a GradScaler skipped
+    was none: it is made again at the same LR with the next batches, up to 32 times,
+    unless its loss was not finite, which ends the test as any such loss does.
 
     The test is Leslie Smith's (2015, https://arxiv.org/abs/1506.01186), in the
     exponential form of fastai's `lr_find`.
@@ -47,6 +56,10 @@ def range_test(
         Number of steps, at least 2.
     stop_div
         Whether to end once the loss diverges (`curve.Divergence`).
+    snapshot_device
+        Where the copy of model and optimizer state is held meanwhile: `"cpu"`, or
+        `"model"` for beside the model. The latter saves two copies across the bus,
+        and takes as much device memory as model and optimizer state do once more.
 
     Yields
     ------
@@ -61,9 +74,12 @@ def range_test(
     Raises
     ------
     ValueError
-        At once, for LRs or a `num_iter` that cannot be.
+        At once, for arguments that cannot be.
+    RuntimeError
+        If the GradScaler skipped one step 33 times in a row.
     """
-    return _sweep(task, sweep_lrs(start_lr, end_lr, num_iter), stop_div)
+    lrs = sweep_lrs(start_lr, end_lr, num_iter)
+    return _sweep(task, lrs, stop_div, restored(task, snapshot_device))
 
 
 def sweep_lrs(start_lr: float, end_lr: float, num_iter: int) -> list[float]:
@@ -86,16 +102,30 @@ def sweep_lrs(start_lr: float, end_lr: float, num_iter: int) -> list[float]:
     return [start * (end / start) ** (i / last) for i in range(last)] + [end]
 
 
-def _sweep(task: Task, lrs: list[float], stop_div: bool) -> Generator[Point, Any, str]:
+def _sweep(
+    task: Task, lrs: list[float], stop_div: bool, unharmed: AbstractContextManager[None]
+) -> Generator[Point, Any, str]:
     divergence = Divergence()
     ratios = task.lr_ratios()
-    with restored(task), task.mode(train=True):
-        batches = task.batches()
+    with unharmed, task.mode(train=True), closing(task.batches()) as batches:
         for step, lr in enumerate(lrs):
-            batch = next(batches)
             task.set_lrs([lr * ratio for ratio in ratios])
-            loss = float(task.step(batch))  # waits for the device: one sync a step
+            loss = _made(task, batches)
             yield Point(step, lr, loss)
             if stop_div and divergence.update(loss):
                 return "diverged"
     return "done"
+
+
+def _made(task: Task, batches: Iterator[Any]) -> float:
+    """The loss of one update that the scaler has let pass."""
+    for _ in range(1 + _SKIPS):
+        scale = task.scale()
+        loss = float(task.update(batches))  # waits for the device: one sync a step
+        if not task.scale() < scale or not math.isfinite(loss):
+            return loss
+    raise RuntimeError(
+        f"scaler skipped {1 + _SKIPS} steps in a row, down to a scale of"
+        f" {task.scale():g}: the gradients are not finite at any scale; pass"
+        " autocast=torch.bfloat16 without a scaler, or lower end_lr"
+    )

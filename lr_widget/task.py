@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.amp import GradScaler
 from torch.optim import AdamW, Optimizer
 
-from .batch import moved, own_loss, samples
+from .batch import checked, moved, outcome, samples
+from .update import Update, check_update
 
 Metric = Callable[[Any, Any], Any]
 
@@ -50,6 +53,21 @@ class Task:
         if there is one; else the CPU.
     target_key : str
         Where a mapping holds the target, when there is a `loss_fn`.
+    accumulate : int
+        Batches per optimizer step. Each loss is divided by that number before its
+        backward pass, and the loss of the step is their mean. An epoch of a fit whose
+        length it does not divide ends with a shorter step, each loss divided by the
+        number of batches that are left; a range test fills its steps across epochs.
+    clip_norm : float, optional
+        Highest norm of the gradients of what the optimizer holds, taken together
+        (`torch.nn.utils.clip_grad_norm_`); they are unscaled before.
+    autocast : torch.dtype, optional
+        `torch.bfloat16` or `torch.float16`: forward pass and loss run under
+        `torch.autocast`, in validation too; backward pass and step do not.
+    scaler : torch.amp.GradScaler, optional
+        Scales the loss, and skips a step whose gradients are not finite. In a fit such
+        a step keeps its place in the schedule, as in torch's own recipe; the range test
+        makes it again, at the same LR, with the next batches.
 
     Raises
     ------
@@ -69,6 +87,10 @@ class Task:
         step: Callable[[nn.Module, Any], Tensor] | None = None,
         device: torch.device | str | None = None,
         target_key: str = "labels",
+        accumulate: int = 1,
+        clip_norm: float | None = None,
+        autocast: torch.dtype | None = None,
+        scaler: GradScaler | None = None,
     ) -> None:
         if not isinstance(model, nn.Module):
             raise ValueError(f"model must be a torch.nn.Module, not {_kind(model)}")
@@ -85,13 +107,22 @@ class Task:
                 " metrics out, or pass loss_fn instead of step"
             )
         _check_optimizer(model, optimizer)
+        check_update(accumulate, clip_norm, scaler)
+        home = _device(model, device)
+        if home.type != "meta" and any(p.is_meta for p in model.parameters()):
+            raise ValueError(
+                "model has parameters without values, on the meta device: give it some"
+                f" with model.to_empty(device={home.type!r}) or from a checkpoint first"
+            )
+        _check_precision(model, home, autocast, scaler)
         self.model = model
         self.loader = loader
         self.loss_fn = loss_fn
         self.valid_loader = valid_loader
         self.target_key = target_key
         self._step = step
-        self.device = _device(model, device)
+        self.device = home
+        self.autocast = autocast
         model.to(self.device)
         if isinstance(loss_fn, nn.Module):
             loss_fn.to(self.device)
@@ -102,6 +133,10 @@ class Task:
             # torch's own policy decides which state lives beside its parameter.
             optimizer.load_state_dict(optimizer.state_dict())
         self.optimizer: Optimizer = optimizer
+        self.accumulate, self.scaler = int(accumulate), scaler
+        self._update = Update(
+            optimizer, accumulate=accumulate, clip_norm=clip_norm, scaler=scaler
+        )
 
     def modules(self) -> Iterator[nn.Module]:
         """The model's modules, and those of a `loss_fn` that is a module itself."""
@@ -109,7 +144,7 @@ class Task:
         if isinstance(self.loss_fn, nn.Module):
             yield from self.loss_fn.modules()
 
-    def batches(self) -> Iterator[Any]:
+    def batches(self) -> Generator[Any, None, None]:
         """The loader's batches, epoch after epoch, without end."""
         while True:
             empty = True
@@ -122,17 +157,18 @@ class Task:
                     " pass a DataLoader, a list, or another iterable that starts anew"
                 )
 
-    def epoch(self, steps: int) -> Iterator[Any]:
-        """One epoch of exactly `steps` batches."""
+    def epoch(self, count: int) -> Iterator[Any]:
+        """One epoch of exactly `count` batches."""
         given = 0
         for given, batch in enumerate(self.loader, start=1):
-            if given > steps:
+            if given > count:
                 return
             yield batch
-        if given < steps:
+        if given < count:
             raise ValueError(
-                f"loader gave {given} batches where {steps} were due: pass"
-                f" steps_per_epoch={given or '...'} or a loader that starts anew"
+                f"loader gave {given} batches where {count} were due: pass"
+                f" steps_per_epoch={given // self.accumulate or '...'} or a loader that"
+                " starts anew"
             )
 
     def lr_ratios(self) -> list[float]:
@@ -150,15 +186,21 @@ class Task:
 
     def step(self, batch: Any) -> Tensor:
         """Train on one batch; its loss before the update, a detached scalar tensor."""
+        return self.update(iter([batch]), 1)
+
+    def update(self, batches: Iterator[Any], count: int | None = None) -> Tensor:
+        """Take one optimizer step for the next `count` batches; their mean loss.
+
+        A batch is drawn when the one before is done with. Default: `accumulate`.
+        """
+        count = self.accumulate if count is None else count
         with torch.inference_mode(False), torch.enable_grad():
-            loss = self._checked(self._loss(moved(batch, self.device)))
-            # Not before: a batch that is refused leaves the gradients as they were.
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.optimizer.step()
-            # And now, so that they take no memory during the next forward pass.
-            self.optimizer.zero_grad(set_to_none=True)
-        return loss.detach()
+            losses = (self._checked(self._loss(b)) for b in islice(batches, count))
+            return self._update(losses, count)
+
+    def scale(self) -> float:
+        """The scaler's factor; lower after a step than before, it was skipped."""
+        return self._update.scale()
 
     def validate(
         self, stopping: Callable[[], bool] = lambda: False
@@ -176,8 +218,9 @@ class Task:
             for batch in self.valid_loader:
                 if stopping():
                     return None
-                batch = moved(batch, self.device)
-                output, target, loss = self._forward(batch)
+                batch = self._moved(batch)
+                with self._precision():
+                    output, target, loss = self._forward(batch)
                 size = samples(batch)
                 count += size
                 totals["loss"] += float(loss) * size
@@ -205,57 +248,38 @@ class Task:
                 module.training = flag
 
     def _loss(self, batch: Any) -> Any:
-        if self._step is not None:
-            return self._step(self.model, batch)
-        return self._forward(batch)[2]
+        batch = self._moved(batch)
+        with self._precision():
+            return self._forward(batch)[2]
+
+    def _precision(self) -> AbstractContextManager[object]:
+        if self.autocast is None:
+            return nullcontext()  # the caller's, if there is one
+        return torch.autocast(self.device.type, dtype=self.autocast)
+
+    def _moved(self, batch: Any) -> Any:
+        try:
+            return moved(batch, self.device)
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:
+            raise ValueError(
+                f"loader gave a batch of type {_kind(batch)} that cannot be moved to"
+                f" {self.device} ({error}): let its collate_fn give tensors, or"
+                " something with a .to(device)"
+            ) from error
 
     def _forward(self, batch: Any) -> tuple[Any, Any, Any]:
         """Output, target and loss of a batch."""
         if self._step is not None:
             return None, None, self._step(self.model, batch)
-        if isinstance(batch, Mapping):
-            return self._forward_mapping(batch)
-        if not isinstance(batch, (tuple, list)) or len(batch) < 2:
-            raise ValueError(
-                f"loader gave a batch of type {_kind(batch)}, which is neither"
-                " (input, target) nor a mapping: pass step=(model, batch) -> loss"
-            )
-        if self.loss_fn is None:
-            raise ValueError(
-                "loss_fn is missing and the batches are (input, target): pass loss_fn,"
-                " or step=(model, batch) -> loss"
-            )
-        *inputs, target = batch
-        output = self.model(*inputs)
-        return output, target, self.loss_fn(output, target)
-
-    def _forward_mapping(self, batch: Mapping[str, Any]) -> tuple[Any, Any, Any]:
-        target = batch.get(self.target_key)
-        if self.loss_fn is None:
-            output = self.model(**batch)
-            return output, target, own_loss(output)
-        if self.target_key not in batch:
-            raise ValueError(
-                f"target_key={self.target_key!r} is not in the batch, which has"
-                f" {sorted(batch)}: pass target_key= one of these"
-            )
-        inputs = {key: value for key, value in batch.items() if key != self.target_key}
-        output = self.model(**inputs)
-        return output, target, self.loss_fn(output, target)
+        return outcome(self.model, batch, self.loss_fn, self.target_key)
 
     def _checked(self, loss: Any) -> Tensor:
         origin = "step" if self._step is not None else "loss_fn"
         if self._step is None and self.loss_fn is None:
             origin = "the model"
-        if not isinstance(loss, Tensor) or loss.numel() != 1:
-            found = tuple(loss.shape) if isinstance(loss, Tensor) else _kind(loss)
-            raise ValueError(f"{origin} must give a scalar tensor as loss, not {found}")
-        if not loss.requires_grad:
-            raise ValueError(
-                f"{origin} gave a loss without gradient: do not detach it, and leave"
-                " some parameter with requires_grad=True"
-            )
-        return loss
+        return checked(loss, origin)
 
 
 class Surroundings:
@@ -352,6 +376,29 @@ def _check_optimizer(model: nn.Module, optimizer: Optimizer | None) -> None:
         )
 
 
+def _check_precision(
+    model: nn.Module,
+    device: torch.device,
+    autocast: torch.dtype | None,
+    scaler: GradScaler | None,
+) -> None:
+    if autocast not in (None, torch.bfloat16, torch.float16):
+        raise ValueError(
+            f"autocast must be torch.bfloat16 or torch.float16, not {autocast!r}: pass"
+            " one of these, or leave it out"
+        )
+    if autocast is not None and not torch.amp.is_autocast_available(device.type):
+        raise ValueError(
+            f"autocast is not to be had on {device.type}: leave it out, or pass device="
+        )
+    half = any(p.dtype == torch.float16 for p in model.parameters() if p.requires_grad)
+    if half and scaler is not None and scaler.is_enabled():
+        raise ValueError(
+            "scaler cannot unscale the gradients of a model in float16: keep the model"
+            " in float32 (model.float()) and pass autocast=torch.float16"
+        )
+
+
 def _device(model: nn.Module, device: torch.device | str | None) -> torch.device:
     if device is not None:
         try:
@@ -360,7 +407,13 @@ def _device(model: nn.Module, device: torch.device | str | None) -> torch.device
             raise ValueError(
                 f'device must be one that torch knows, not {device!r}: try "cpu"'
             ) from error
-    home = next(model.parameters()).device
+    homes = {str(tensor.device): tensor.device for tensor in model.parameters()}
+    if len(homes) > 1:
+        raise ValueError(
+            f"model lies on several devices ({', '.join(sorted(homes))}): move it to"
+            " one with model.to(device), or pass device= to have it moved"
+        )
+    (home,) = homes.values()
     if home.type in ("cpu", "meta") and torch.accelerator.is_available():
         return torch.accelerator.current_accelerator() or home
     return home

@@ -25,13 +25,14 @@ CORRIDORS = {
     "snapshot": {"task"},
     "suggestion": set(),
     "sweep": {"curve", "snapshot", "task"},
-    "task": {"batch"},
+    "task": {"batch", "update"},
+    "update": set(),
 }
 
 NO_TORCH = {"chart", "controls", "curve", "herald", "panel", "picker", "run"}
 NO_TORCH |= {"suggestion"}
 NO_WIDGETS = {"batch", "curve", "herald", "one_cycle", "run", "snapshot"}
-NO_WIDGETS |= {"suggestion", "sweep"}
+NO_WIDGETS |= {"suggestion", "sweep", "update"}
 
 
 def imports(room: str) -> tuple[set[str], set[str]]:
