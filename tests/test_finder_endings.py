@@ -19,18 +19,17 @@ from lr_widget import LRFinder, Run
 STEPS = 12
 
 
-class Loss(nn.CrossEntropyLoss):
+class Loss:
     """Tells when the fifth loss is computed."""
 
     def __init__(self):
-        super().__init__()
         self.asked, self.fifth = 0, threading.Event()
 
-    def forward(self, output, target):
+    def __call__(self, output, target):
         self.asked += 1
         if self.asked == 5:
             self.fifth.set()
-        return super().forward(output, target)
+        return nn.functional.cross_entropy(output, target)
 
 
 @pytest.fixture

@@ -72,22 +72,21 @@ def test_after_close_everything_is_released():
     assert len(gc.get_objects()) - objects < 300 + ROUNDS
 
 
-class Loss(nn.MSELoss):
+class Loss:
     """Counts the losses it is asked for, and raises at the one it is told to."""
 
     def __init__(self):
-        super().__init__()
         self.asked, self.fails_at, self.error = 0, None, None
 
     def expect(self, fails_at):
         self.asked, self.fails_at = 0, fails_at
         self.error = ArithmeticError("in the loss")
 
-    def forward(self, output, target):
+    def __call__(self, output, target):
         self.asked += 1
         if self.asked == self.fails_at:
             raise self.error
-        return super().forward(output, target)
+        return nn.functional.mse_loss(output, target)
 
 
 class Cycles:
