@@ -9,7 +9,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import torch
-from torch.optim import SGD, Adam, Optimizer
+from torch.optim import SGD, Adam, Optimizer, RMSprop
 from torch.optim.lr_scheduler import OneCycleLR
 
 from .curve import Epoch, Point
@@ -187,6 +187,13 @@ def _straw(optimizer: Optimizer, cycle_momentum: bool) -> Optimizer:
             f"optimizer {kind} has neither momentum nor betas to cycle: pass"
             " cycle_momentum=False, or use SGD, RMSprop, Adam or AdamW"
         )
+    used = [state for state in optimizer.state.values() if state]
+    if cycle_momentum and isinstance(optimizer, RMSprop):
+        if not all("momentum_buffer" in state for state in used):
+            raise ValueError(
+                "optimizer RMSprop has been used without momentum and cannot begin with"
+                " it: pass cycle_momentum=False, or a new optimizer"
+            )
     straws: list[dict[str, Any]] = [
         {"params": [torch.zeros(())]} for _ in optimizer.param_groups
     ]

@@ -429,3 +429,14 @@ def test_nothing_happens_before_the_first_point_is_asked_for():
     assert changes(before, fingerprint(task)) == []
     points.close()
     assert changes(before, fingerprint(task)) == []
+
+
+def test_a_used_rmsprop_without_momentum_is_refused_with_two_remedies():
+    task = subject("tied weights", lambda model: RMSprop(model.parameters()))
+    task.step(batches()[0])
+    before = fingerprint(task)
+    with pytest.raises(ValueError, match=r"RMSprop.*cycle_momentum=False"):
+        fit_one_cycle(task, max_lr=1e-2)
+    assert changes(before, fingerprint(task)) == []
+    points = list(fit_one_cycle(task, max_lr=1e-2, cycle_momentum=False))
+    assert len(points) == len(task.loader)
