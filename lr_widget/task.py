@@ -123,9 +123,9 @@ class Task:
         self._step = step
         self.device = home
         self.autocast = autocast
-        model.to(self.device)
-        if isinstance(loss_fn, nn.Module):
-            loss_fn.to(self.device)
+        for root in (model, loss_fn):
+            if isinstance(root, nn.Module) and not _at(root, home):
+                root.to(home)
         if optimizer is None:
             trainable = [p for p in model.parameters() if p.requires_grad]
             optimizer = AdamW(trainable)
@@ -417,6 +417,12 @@ def _device(model: nn.Module, device: torch.device | str | None) -> torch.device
     if home.type in ("cpu", "meta") and torch.accelerator.is_available():
         return torch.accelerator.current_accelerator() or home
     return home
+
+
+def _at(module: nn.Module, device: torch.device) -> bool:
+    """Whether a module lies there; then it is not moved, which rebuilds an LSTM."""
+    tensors = [*module.parameters(), *module.buffers()]
+    return all(tensor.device == device for tensor in tensors)
 
 
 def _apart(optimizer: Optimizer) -> bool:

@@ -38,7 +38,7 @@ from torch.nn.parameter import is_lazy
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 from torch.utils.data import DataLoader, IterableDataset, RandomSampler
 
-from lr_widget import Run, Task, range_test, snapshot
+from lr_widget import LRFinder, Run, Task, range_test, run, snapshot
 
 TABLE = Path(__file__).with_suffix(".md")
 
@@ -396,6 +396,21 @@ def paused_then_stopped(subject: Subject) -> None:
     in_thread(subject, pause)
 
 
+def shut_down(subject: Subject) -> None:
+    in_thread(subject, lambda _: run._stop_all())  # what a kernel does at its exit
+
+
+def widget_closed(subject: Subject) -> None:
+    task = subject.task
+    finder = LRFinder(task.model, task.loader, task.loss_fn, task.optimizer)
+    finder.task = task
+    run = finder.range_test(num_iter=10**4, stop_div=False)
+    while len(finder.curve) < 4:
+        assert not run._ended.wait(0.005)
+    finder.close()
+    assert run.state == "stopped"
+
+
 def interrupted_in_wait(subject: Subject) -> None:
     def interrupt(run: Run) -> None:
         ended = run._ended.wait
@@ -479,6 +494,8 @@ ENDINGS: dict[str, Callable[[Subject], None]] = {
     "out of memory in forward": failing("forward", torch.OutOfMemoryError),
     "out of memory in backward": failing("backward", torch.OutOfMemoryError),
     "out of memory in the snapshot": out_of_memory_in_the_snapshot,
+    "`close()` of the widget in mid-run": widget_closed,
+    "kernel shutdown in mid-run": shut_down,
     "three runs in a row": three_times,
 }
 
