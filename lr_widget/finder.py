@@ -415,6 +415,8 @@ class LRFinder(ipywidgets.VBox):
 
     def _hint(self) -> str:
         """What to do next, in a sentence."""
+        if self.state == "failed":
+            return f"The {self._job} failed: the error is shown below."
         if self._run is None:
             return "Press Run: the loss is drawn while the learning rate grows."
         if self._job == "range test" and self.state not in ENDS:

@@ -208,6 +208,7 @@ def test_an_error_in_the_model_is_shown_as_text_and_raised_by_wait_and_await():
     with pytest.raises(ArithmeticError, match="in the model"):
         asyncio.run(wait())
     assert finder.state == "failed"
+    assert "The range test failed" in finder._panel._hint.value
     shown = finder._panel._error.value
     assert "&lt;img src=x" in shown
     assert "<img" not in shown
