@@ -312,7 +312,7 @@ class LRFinder(ipywidgets.VBox):
 
     @observe("lr")
     def _show_lr(self, _change: object) -> None:
-        self._paint()
+        self._paint_pick()
 
     def _refuse_second(self) -> None:
         if self._closed:
@@ -398,20 +398,27 @@ class LRFinder(ipywidgets.VBox):
                 self._panel.show_fit(curve, self._epochs)
             self._panel.show_progress(self._job, self.state, len(curve), self._total)
 
+    def _paint_pick(self) -> None:
+        """Publish what depends on the pick: not the curve, nor its suggestions."""
+        with self._lock:
+            if self._closed:
+                return
+            self._panel.show_state(self.state, lr=self.lr)
+            self._picker.lr = self.lr
+            self._panel.show_hint(self._hint())
+
     def _paint(self) -> None:
-        """Publish everything that depends on the state or the pick."""
+        """Publish everything."""
         with self._lock:
             if self._closed:
                 return
             # First what a person needs when drawing fails.
             self._panel.show_error(*self._errors)
-            self._panel.show_state(self.state, lr=self.lr)
-            self._picker.lr = self.lr
+            self._paint_pick()
             if self._run is not None:
                 self._paint_curve()
             over = self._job != "range test" or self.state in ENDS
             self._chart.mark(self.curve if over else Curve())
-            self._panel.show_hint(self._hint())
 
     def _hint(self) -> str:
         """What to do next, in a sentence."""
