@@ -1,11 +1,12 @@
 """Driving a finder: a loader that waits to be let on, and hands that press and type."""
 
 import threading
+from contextlib import contextmanager
 
 import torch
 from torch import nn
 
-from lr_widget import Task
+from lr_widget import LRFinder, Task
 
 LONG = 20  # seconds; only ever waited for by a test that fails
 
@@ -47,6 +48,17 @@ class Gate:
     def open(self):
         """Let everything through."""
         self.let.release(10_000)
+
+
+@contextmanager
+def gated_finder(num_iter):
+    """A finder whose sweep goes on step by step as its gate lets it, and the gate."""
+    model, batches = regression()
+    gate = Gate(batches)
+    finder = LRFinder(model, gate, nn.MSELoss(), num_iter=num_iter)
+    yield finder, gate
+    gate.open()
+    finder.close()
 
 
 def press(button):

@@ -7,7 +7,7 @@ import threading
 import ipywidgets
 import pytest
 import torch
-from driving import LONG, Gate, pick, press, regression, submit, weights
+from driving import LONG, gated_finder, pick, press, regression, submit, weights
 from torch import nn
 
 from lr_widget import LRFinder
@@ -24,12 +24,8 @@ def finder():
 
 @pytest.fixture
 def gated():
-    model, batches = regression()
-    gate = Gate(batches)
-    finder = LRFinder(model, gate, nn.MSELoss(), num_iter=20)
-    yield finder, gate
-    gate.open()
-    finder.close()
+    with gated_finder(num_iter=20) as pair:
+        yield pair
 
 
 def error_shown(finder):

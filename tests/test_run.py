@@ -470,14 +470,19 @@ def test_an_error_of_the_surroundings_is_kept(belt):
     ],
 )
 def test_an_error_in_on_state_fails_the_run_and_is_raised_by_wait(when, error):
-    states = []
+    states, started = [], threading.Event()
 
     def told():
         states.append(run.state)
+        started.set()
         if run.state == when:
             raise error
 
-    run = Run(counting(None if when == "running" else 1), on_state=told)
+    def items():
+        assert started.wait(LONG)  # else it may be done before start() has told
+        yield from counting(None if when == "running" else 1)
+
+    run = Run(items(), on_state=told)
     run.start()
     for _ in range(2):
         with pytest.raises(error):
@@ -609,10 +614,8 @@ class Telling(Run):
         super()._wait(timeout)
 
 
-@pytest.mark.parametrize("timeout", [None, LONG])
-def test_an_interrupt_in_wait_stops_the_run_closes_and_is_raised(timeout):
-    closed = threading.Event()
-    run = under_way(endless(closed), Telling)
+def interrupted_in_wait(run, *timeout):
+    """Wait for a run, and press Ctrl-C once the wait has begun."""
 
     def interrupt():
         assert run.waited_for.wait(LONG)
@@ -621,8 +624,16 @@ def test_an_interrupt_in_wait_stops_the_run_closes_and_is_raised(timeout):
     interrupting = threading.Thread(target=interrupt)
     interrupting.start()
     with pytest.raises(KeyboardInterrupt):
-        run.wait(timeout)
+        run.wait(*timeout)
     interrupting.join()
+
+
+@pytest.mark.parametrize("timeout", [None, LONG])
+def test_an_interrupt_in_wait_stops_the_run_closes_and_is_raised(timeout):
+    closed = threading.Event()
+    run = under_way(endless(closed), Telling)
+
+    interrupted_in_wait(run, timeout)
     assert run.state == "stopped"
     assert closed.is_set()
 
@@ -631,15 +642,7 @@ def test_an_interrupt_in_the_wait_for_a_paused_run_stops_it():
     run = under_way(endless(), Telling)
     run.pause()
 
-    def interrupt():
-        assert run.waited_for.wait(LONG)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    interrupting = threading.Thread(target=interrupt)
-    interrupting.start()
-    with pytest.raises(KeyboardInterrupt):
-        run.wait()
-    interrupting.join()
+    interrupted_in_wait(run)
     assert run.state == "stopped"
 
 
