@@ -15,7 +15,8 @@ from torch.amp import GradScaler
 from torch.optim import Optimizer
 from traitlets import Bunch, CFloat, Unicode, observe, validate
 
-from .chart import FitChart, LRChart, lr_text
+from .axis import lr_text
+from .chart import FitChart, LRChart
 from .controls import parts
 from .curve import Curve, Point
 from .herald import Herald

@@ -9,7 +9,8 @@ from html import escape
 
 import ipywidgets
 
-from .chart import FitChart, LRChart, lr_text
+from .axis import lr_text
+from .chart import FitChart, LRChart
 from .controls import Button, Field
 from .curve import Curve, Epoch
 

@@ -7,15 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lr_widget import Curve, Epoch, Point
+from lr_widget.axis import lr_text
 from lr_widget.chart import (
     MAX_POINTS,
     FitChart,
     Line,
     LRChart,
-    lr_text,
     thin,
-    ticks,
-    y_range,
 )
 
 
@@ -89,27 +87,6 @@ def test_a_curve_of_nan_alone_is_shown_without_a_complaint():
     assert chart.y_scale.min < chart.y_scale.max
 
 
-def test_y_range_is_not_pressed_flat_by_an_explosion():
-    losses = np.array([2.3] * 20 + list(np.linspace(2.3, 0.5, 20)) + [1e6])
-    low, high = y_range(losses, losses)
-    assert low < 0.5
-    assert 2.3 < high < 6
-
-
-LOSSES = st.floats(-1e100, 1e100) | st.sampled_from([np.nan, np.inf, -np.inf])
-
-
-@given(st.lists(LOSSES, max_size=60))
-def test_y_range_is_an_interval_or_none_whatever_the_losses(losses):
-    found = y_range(np.array(losses), np.array(losses))
-    if found is None:
-        assert not np.isfinite(losses).any()
-    else:
-        assert np.isfinite(found).all()
-        assert found[0] < found[1]
-        assert 1 <= len(ticks(*found)) <= 10
-
-
 def test_fit_chart_shows_validation_losses_at_the_last_step_of_their_epochs():
     chart, curve = FitChart(), Curve()
     for step in range(4):
@@ -118,11 +95,3 @@ def test_fit_chart_shows_validation_losses_at_the_last_step_of_their_epochs():
     chart.show(curve)
     assert chart._valid.x.tolist() == [1.0, 3.0]
     assert chart._valid.y.tolist() == pytest.approx([0.8, 0.6])
-
-
-@pytest.mark.parametrize(
-    ("lr", "text"),
-    [(1e-7, "1e-7"), (0.00316228, "3.16e-3"), (0.25, "0.25"), (10, "10"), (2e3, "2e3")],
-)
-def test_lr_text_writes_a_learning_rate_as_the_browser_does(lr, text):
-    assert lr_text(lr) == text

@@ -11,15 +11,16 @@ CORRIDORS = {
     "__init__": {"_frontend", "curve", "finder", "one_cycle", "run", "snapshot"}
     | {"sweep", "task"},
     "_frontend": set(),
+    "axis": set(),
     "batch": set(),
-    "chart": {"curve"},
+    "chart": {"axis", "curve"},
     "controls": {"_frontend"},
     "curve": {"suggestion"},
-    "finder": {"chart", "controls", "curve", "herald", "one_cycle", "panel"}
+    "finder": {"axis", "chart", "controls", "curve", "herald", "one_cycle", "panel"}
     | {"picker", "run", "sweep", "task"},
     "herald": set(),
     "one_cycle": {"curve", "task"},
-    "panel": {"chart", "controls", "curve"},
+    "panel": {"axis", "chart", "controls", "curve"},
     "picker": {"_frontend", "controls"},
     "run": set(),
     "snapshot": {"task"},
@@ -29,9 +30,9 @@ CORRIDORS = {
     "update": set(),
 }
 
-NO_TORCH = {"chart", "controls", "curve", "herald", "panel", "picker", "run"}
+NO_TORCH = {"axis", "chart", "controls", "curve", "herald", "panel", "picker", "run"}
 NO_TORCH |= {"suggestion"}
-NO_WIDGETS = {"batch", "curve", "herald", "one_cycle", "run", "snapshot"}
+NO_WIDGETS = {"axis", "batch", "curve", "herald", "one_cycle", "run", "snapshot"}
 NO_WIDGETS |= {"suggestion", "sweep", "update"}
 
 

@@ -1,0 +1,65 @@
+"""The numbers on an axis: its range, its round ticks, and how they are written."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def y_range(losses: Array, smooth: Array) -> tuple[float, float] | None:
+    """Lowest and highest loss to show; None before there is a finite one.
+
+    All of them, unless some lie far above the start: a sweep ends in an explosion, and
+    that must not press the rest of the curve flat.
+    """
+    losses, smooth = losses[np.isfinite(losses)], smooth[np.isfinite(smooth)]
+    if not len(losses):
+        return None
+    lowest = min(losses.min(), smooth.min(initial=np.inf))
+    start = np.median(losses[:10])
+    spread = 4 * np.median(np.abs(np.diff(losses[:50]))) if len(losses) > 1 else 0.0
+    top = start + max(start - lowest, spread, 1e-3 * abs(start), 1e-9)
+    highest = min(losses.max(), top)
+    margin = 0.06 * (highest - lowest) or 0.1 * abs(lowest) or 0.1
+    return float(lowest - margin), float(highest + margin)
+
+
+def ticks(low: float, high: float) -> Array:
+    """Four to eight round numbers between two losses.
+
+    >>> ticks(-0.1, 2.6).tolist()
+    [0.0, 0.5, 1.0, 1.5, 2.0, 2.5]
+    """
+    decade = 10.0 ** np.floor(np.log10(high - low))
+    steps = decade * np.array([0.1, 0.2, 0.5, 1.0, 2.0])
+    step = steps[np.argmax((high - low) / steps < 8)]
+    # Through text, since 3 * 0.1 is not 0.3 and ticks are read; `+ 0` since nor is -0.
+    whole = range(math.ceil(low / step), math.floor(high / step) + 1)
+    return np.array([float(f"{i * step:.6g}") + 0.0 for i in whole])
+
+
+def lr_text(lr: float) -> str:
+    """A learning rate as people write it, to three digits; the browser's form too.
+
+    >>> lr_text(0.00316228), lr_text(0.5), lr_text(10.0), lr_text(1e-7)
+    ('3.16e-3', '0.5', '10', '1e-7')
+    """
+    if 0.1 <= lr < 1e3:
+        return f"{float(f'{lr:.3g}'):g}"
+    mantissa, exponent = f"{lr:.2e}".split("e")
+    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+
+
+def decades(start_lr: float, end_lr: float) -> Array:
+    """The powers of ten between two learning rates.
+
+    >>> decades(2e-7, 10.0).tolist()[:2]
+    [1e-06, 1e-05]
+    """
+    first, last = math.ceil(math.log10(start_lr)), math.floor(math.log10(end_lr))
+    # Through text: 10.0 ** -5 is not 1e-5 on every machine.
+    return np.array([float(f"1e{i}") for i in range(first, last + 1)])
