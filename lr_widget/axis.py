@@ -28,6 +28,17 @@ def y_range(losses: Array, smooth: Array) -> tuple[float, float] | None:
     return float(lowest - margin), float(highest + margin)
 
 
+def full_range(values: Array, smooth: Array) -> tuple[float, float] | None:
+    """Lowest and highest value, with a margin; None before there is a finite one."""
+    both = np.concatenate([values, smooth])
+    both = both[np.isfinite(both)]
+    if not len(both):
+        return None
+    lowest, highest = float(both.min()), float(both.max())
+    margin = 0.06 * (highest - lowest) or 0.1 * abs(lowest) or 0.1
+    return lowest - margin, highest + margin
+
+
 def ticks(low: float, high: float) -> Array:
     """Four to eight round numbers between two losses.
 

@@ -1,237 +1,181 @@
-"""LRChart and FitChart: bqplot figures that show a Curve while it grows."""
+"""LRChart: the figure that shows sweeps while they grow."""
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import bqplot
 import numpy as np
 from numpy.typing import NDArray
 
-from .axis import decades, lr_text, ticks, y_range
+from .axis import decades, full_range, log_ticks, y_range
 from .curve import Curve
+from .curves import Curves, Sweep
+from .figure import LossFigure, Range
+from .line import Band, Line
+from .palette import BLUE, curve_style
+from .repeats import Repeats
 
 Array = NDArray[np.float64]
 
-#: Most points that are drawn of one line: a frame costs the same at any length.
-MAX_POINTS = 2000
-
-# Okabe and Ito's colours, told apart by colour-blind people too, on white and on black.
-BLUE, SKY, ORANGE, GREEN, PURPLE = "#0072B2 #56B4E9 #E69F00 #009E73 #CC79A7".split()
-GRAY = "#888888"
-
-MARKER_COLORS = {
-    "minimum": GREEN,
-    "steepest": PURPLE,
-    "valley": ORANGE,
-    "slide": GRAY,
-}
-
-
-class Line(bqplot.Lines):
-    """A line whose x and y are always sent together, also to a page that reloads."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        self._both = threading.RLock()
-        super().__init__(x=np.empty(0), y=np.empty(0), **kwargs)
-
-    def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
-        """Give the state, never one with a new x beside an old y."""
-        with self._both:
-            return super().get_state(key, drop_defaults)
-
-    def show(self, x: Array, y: Array) -> None:
-        """Draw y against x, thinned to `MAX_POINTS`."""
-        x, y = thin(x, y)
-        with self._both, self.hold_sync():
-            self.x, self.y = x, y
-
-
-def thin(x: Array, y: Array, limit: int = MAX_POINTS) -> tuple[Array, Array]:
-    """At most `limit` of the points, keeping every peak, every dip, and the newest.
-
-    Of each run of neighbours the lowest and the highest point are kept, where they
-    are. The width of the runs is a power of two, so that a growing line does not
-    shimmer. The arrays returned are copies.
-    """
-    if len(x) <= limit:
-        return x.copy(), y.copy()
-    width = 2 ** int(np.ceil(np.log2(len(x) / (limit // 2 - 1))))
-    runs = np.pad(y, (0, -len(y) % width), constant_values=np.nan).reshape(-1, width)
-    at = np.arange(0, len(y), width)
-    low = at + np.argmin(np.where(np.isfinite(runs), runs, np.inf), axis=1)
-    high = at + np.argmax(np.where(np.isfinite(runs), runs, -np.inf), axis=1)
-    kept = np.unique(np.concatenate([low, high, [len(x) - 1]]))
-    return x[kept], y[kept]
-
-
-class LossFigure(bqplot.Figure):
-    """Raw losses, faint, under smoothed ones, on a y axis that follows them."""
-
-    def __init__(self, x_axis: bqplot.Axis, **kwargs: Any) -> None:
-        self.y_scale = bqplot.LinearScale(min=0.0, max=1.0)
-        self.plane = {"x": x_axis.scale, "y": self.y_scale}
-        self.raw = self._line(colors=[SKY], opacities=[0.7], stroke_width=1.0)
-        self.smooth = self._line(colors=[BLUE], stroke_width=2.5)
-        self._loss_axis = bqplot.Axis(
-            scale=self.y_scale,
-            side="left",
-            label="loss",
-            label_offset="3.4em",
-            tick_format="~g",
-        )
-        x_axis.label_offset = "2.6em"
-        for axis in (x_axis, self._loss_axis):
-            axis.grid_lines = "none"
-        super().__init__(
-            marks=[self.raw, self.smooth],
-            axes=[x_axis, self._loss_axis],
-            animation_duration=0,
-            display_toolbar=False,
-            fig_margin={"top": 12, "bottom": 52, "left": 64, "right": 24},
-            padding_x=0,
-            padding_y=0,
-            **kwargs,
-        )
-
-    def _line(self, **style: Any) -> Line:
-        return Line(scales=self.plane, **style)
-
-    def _add(self, *marks: bqplot.Mark) -> None:
-        self.set_trait("marks", [self.raw, self.smooth, *marks])
-
-    def show(self, curve: Curve) -> None:
-        """Draw the curve as it is now."""
-        smooth = curve.smooth(self.beta)
-        losses = curve.losses[: len(smooth)]
-        x = self._x(curve)[: len(smooth)]
-        self.raw.show(x, losses)
-        self.smooth.show(x, smooth)
-        shown = y_range(losses, smooth)
-        if shown is not None:
-            with self.y_scale.hold_sync():
-                self.y_scale.min, self.y_scale.max = shown
-            self._loss_axis.tick_values = ticks(*shown)
-
 
 class LRChart(LossFigure):
-    """Loss against learning rate, with the suggestions as labelled markers.
+    """Sweeps against learning rate: one in front, the others as ghosts behind it.
+
+    What is drawn of each is one `measure`: its raw values, faint, and smoothed with
+    `beta`; for repeats the median, and a band from the lowest to the highest.
 
     Attributes
     ----------
+    measure, beta
+        What is on the y axis, and how smooth.
     x_scale, y_scale : bqplot.Scale
         The axes, for an interaction that needs them.
-    smooth : bqplot.Lines
-        The smoothed curve.
+    raw, smooth : bqplot.Lines
+        The curve in front.
+    zoomed : bool
+        Whether a person has chosen what is shown; the axes then stay.
     """
 
-    beta = 0.98
-
     def __init__(self, start_lr: float, end_lr: float, **kwargs: Any) -> None:
+        self.measure, self.beta, self.zoomed = "loss", 0.98, False
         self.x_scale = bqplot.LogScale(min=start_lr, max=end_lr)
-        self._axis = bqplot.Axis(scale=self.x_scale, label="learning rate")
-        super().__init__(self._axis, **kwargs)
-        self._drops = bqplot.Lines(
-            scales=self.plane,
-            x=np.empty((0, 2)),
-            y=np.empty((0, 2)),
-            colors=list(MARKER_COLORS.values()),
-            line_style="dotted",
-            stroke_width=1.5,
+        self._x_axis = bqplot.Axis(
+            scale=self.x_scale, label="learning rate", tick_format="~e"
         )
-        self._dots = bqplot.Scatter(
-            scales=self.plane, x=[], y=[], default_size=70, stroke="white"
-        )
-        rows = {"x": self.x_scale, "y": bqplot.LinearScale(min=0.0, max=1.0)}
-        self._labels = bqplot.Label(
-            scales=rows, x=[], y=[], text=[], default_size=12, font_weight="bold"
-        )
-        self._add(self._drops, self._dots, self._labels)
-        self.set_range(start_lr, end_lr)
+        super().__init__(self._x_axis, **kwargs)
+        self._linear, self._log = self.y_scale, bqplot.LogScale(min=0.1, max=1.0)
+        self._band = Band(BLUE, scales=self.plane)
+        self._ghosts: dict[str, tuple[Band, Line]] = {}
+        self._planned: Range = (start_lr, end_lr)
+        # Of each visible curve: the LRs it spans, and the values.
+        self._drawn: dict[str, tuple[Range | None, Range | None]] = {}
+        self._stack()
+        self._span_x((start_lr, end_lr))
 
-    def set_range(self, start_lr: float, end_lr: float) -> None:
-        """Span the axis from `start_lr` to `end_lr`, a tick at each decade."""
+    @property
+    def y_log(self) -> bool:
+        """Whether the y axis is logarithmic; what is not positive is a gap then."""
+        return self.y_scale is self._log
+
+    def set_y_log(self, y_log: bool) -> None:
+        """Make the y axis logarithmic, or linear again."""
+        scale = self._log if y_log else self._linear
+        if scale is self.y_scale:
+            return
+        self.y_scale, self.plane = scale, {**self.plane, "y": scale}
+        self._y_axis.scale = scale
+        for mark in self.marks:
+            mark.scales = self.plane
+
+    def plan(self, start_lr: float, end_lr: float) -> None:
+        """Span the axis over a sweep that is about to run, from its first LR on."""
+        self._planned, self.zoomed = (start_lr, end_lr), False
+
+    def show(self, curves: Curves) -> None:
+        """Draw all visible curves as they are now."""
+        self._keep(curves)
+        self._drawn.clear()
+        for name in curves.visible():
+            self._draw(name, curves)
+        if curves.front not in self._drawn:
+            for mark in (self.raw, self.smooth, self._band):
+                mark.clear()
+        self._span()
+
+    def grow(self, curves: Curves, sweep: Sweep) -> None:
+        """Draw one curve as it is now; the others have not changed."""
+        name = curves.name(sweep)
+        if name in self._drawn:
+            self._draw(name, curves)
+            self._span()
+
+    def look(self, x: Range, y: Range) -> None:
+        """Show this part, whatever the curves do, until `whole`."""
+        self.zoomed = True
+        self._span_x(x)
+        self._span_y(y)
+
+    def whole(self) -> None:
+        """Show all of the curves again."""
+        self.zoomed = False
+        self._span()
+
+    def _keep(self, curves: Curves) -> None:
+        """Have a ghost for every visible curve and none else."""
+        visible = curves.visible()
+        gone = [self._ghosts.pop(name) for name in {*self._ghosts} - {*visible}]
+        for name in visible:
+            if name not in self._ghosts:
+                color, style = curve_style(curves.place(name))
+                line = Line(scales=self.plane, colors=[color], line_style=style)
+                line.stroke_width = 1.5
+                self._ghosts[name] = Band(color, scales=self.plane), line
+        for name, marks in self._ghosts.items():
+            for mark in marks:
+                mark.visible = name != curves.front
+        self._stack()
+        for marks in gone:
+            for mark in marks:
+                mark.close()
+
+    def _stack(self) -> None:
+        """Put the front curve over the ghosts."""
+        ghosts = [mark for marks in self._ghosts.values() for mark in marks]
+        marks = [*ghosts, self._band, self.raw, self.smooth]
+        if marks != self.marks:
+            self.set_trait("marks", marks)
+
+    def _draw(self, name: str, curves: Curves) -> None:
+        sweep = curves[name]
+        lrs, values, smooth = self._trace(sweep)
+        self._drawn[name] = self._extent(lrs, values, smooth)
+        color, _ = curve_style(curves.place(name))
+        band, line = self._ghosts[name]
+        if name == curves.front:
+            band, line = self._band, self.smooth
+            # The raw values of repeats are many: their band stands for them.
+            self.raw.show(lrs, self._drawable(values, isinstance(sweep, Curve)))
+            self.raw.colors = line.colors = band.colors = band.fill_colors = [color]
+        line.show(lrs, self._drawable(smooth))
+        if isinstance(sweep, Repeats) and len(lrs):
+            lrs, low, high = sweep.band(self.measure, self.beta)
+            band.show(lrs, self._drawable(low), self._drawable(high))
+        else:
+            band.clear()
+
+    def _trace(self, sweep: Sweep) -> tuple[Array, Array, Array]:
+        """What is drawn of a sweep: nothing, if it has not measured that."""
+        if self.measure not in sweep.measures:
+            return np.empty(0), np.empty(0), np.empty(0)
+        return sweep.trace(self.measure, self.beta)
+
+    def _drawable(self, values: Array, shown: bool = True) -> Array:
+        return np.where(shown & (values > 0 if self.y_log else True), values, np.nan)
+
+    def _extent(self, lrs: Array, values: Array, smooth: Array) -> tuple[Any, Any]:
+        """First and last LR of a curve, and the range of what it measured."""
+        across = (float(lrs[0]), float(lrs[-1])) if len(lrs) else None
+        bound = y_range if self.measure.endswith("loss") else full_range
+        with np.errstate(divide="ignore", invalid="ignore"):
+            down = bound(np.log10(values), np.log10(smooth)) if self.y_log else None
+        if down is not None:
+            return across, (10 ** down[0], 10 ** down[1])
+        return across, None if self.y_log else bound(values, smooth)
+
+    def _span(self) -> None:
+        """Span the axes over all that is drawn, unless a person has chosen."""
+        if self.zoomed:
+            return
+        across = [self._planned, *(x for x, _ in self._drawn.values() if x)]
+        self._span_x((min(a for a, _ in across), max(b for _, b in across)))
+        down = [y for _, y in self._drawn.values() if y]
+        if down:
+            self._span_y((min(a for a, _ in down), max(b for _, b in down)))
+
+    def _span_x(self, shown: Range) -> None:
+        """Show these LRs, a tick at each decade, or more of them on less."""
         with self.x_scale.hold_sync():
-            self.x_scale.min, self.x_scale.max = start_lr, end_lr
-        with self._axis.hold_sync():
-            self._axis.tick_format = "~e"
-            self._axis.tick_values = decades(start_lr, end_lr)
-
-    def mark(self, curve: Curve) -> None:
-        """Put a marker on the curve at every suggested LR; none, where there is none.
-
-        Each stands at exactly the LR returned, with its drop line to the axis.
-        """
-        found = {k: lr for k, lr in curve.suggestions().items() if lr is not None}
-        names = sorted(found, key=lambda name: found[name])
-        lrs = np.array([found[name] for name in names])
-        smooth, steps = curve.smooth(self.beta), np.log(curve.lrs)
-        heights = np.interp(np.log(lrs), steps, smooth) if len(lrs) else np.empty(0)
-        colors = [MARKER_COLORS[name] for name in names]
-        low = self.y_scale.min
-        with self._drops.hold_sync():
-            self._drops.colors = colors or [GREEN]
-            self._drops.x = np.stack([lrs, lrs], axis=1)
-            self._drops.y = np.stack([np.full_like(heights, low), heights], axis=1)
-        with self._dots.hold_sync():
-            self._dots.colors = colors or [GREEN]
-            self._dots.x, self._dots.y = lrs, heights
-        self._write(names, lrs, colors)
-
-    def _write(self, names: list[str], lrs: Array, colors: list[str]) -> None:
-        """Label the markers, each in a row of its own above the axis, at its left."""
-        span = np.log([self.x_scale.min, self.x_scale.max])
-        left = len(lrs) and (np.log(lrs[0]) - span[0]) < 0.3 * (span[1] - span[0])
-        with self._labels.hold_sync():
-            self._labels.colors = colors or [GREEN]
-            self._labels.align = "start" if left else "end"
-            self._labels.x_offset = 6 if left else -6
-            self._labels.x = lrs
-            self._labels.y = 0.05 + 0.075 * np.arange(len(lrs))
-            self._labels.text = [
-                f"{name} {lr_text(lr)}" for name, lr in zip(names, lrs, strict=True)
-            ]
-
-    @staticmethod
-    def _x(curve: Curve) -> Array:
-        return curve.lrs
-
-
-class FitChart(LossFigure):
-    """Training loss against step, and the validation loss at the end of each epoch."""
-
-    beta = 0.9
-
-    def __init__(self, **kwargs: Any) -> None:
-        self._steps = bqplot.LinearScale(min=0.0, max=1.0)
-        axis = bqplot.Axis(scale=self._steps, label="step", tick_format="~s")
-        super().__init__(axis, **kwargs)
-        self._valid = bqplot.Scatter(
-            scales=self.plane,
-            x=[],
-            y=[],
-            colors=[ORANGE],
-            default_size=60,
-            stroke="white",
-        )
-        self._add(self._valid)
-
-    def set_steps(self, steps: int) -> None:
-        """Span the axis over the `steps` of the fit."""
-        with self._steps.hold_sync():
-            self._steps.min, self._steps.max = 0.0, float(max(steps - 1, 1))
-
-    def show(self, curve: Curve) -> None:
-        """Draw the fit as it is now."""
-        super().show(curve)
-        ends = [
-            (e.step, e.valid_loss) for e in curve.epochs if e.valid_loss is not None
-        ]
-        steps, losses = np.array(ends, dtype=float).reshape(-1, 2).T
-        with self._valid.hold_sync():
-            self._valid.x, self._valid.y = steps, losses
-
-    @staticmethod
-    def _x(curve: Curve) -> Array:
-        return np.arange(len(curve), dtype=float)
+            self.x_scale.min, self.x_scale.max = shown
+        marked = decades(*shown)
+        self._x_axis.tick_values = marked if len(marked) > 1 else log_ticks(*shown)

@@ -10,9 +10,10 @@ from html import escape
 import ipywidgets
 
 from .axis import lr_text
-from .chart import FitChart, LRChart
-from .controls import Button, Field
+from .board import Board
+from .controls import Button, Field, Message
 from .curve import Curve, Epoch
+from .fit_chart import FitChart
 
 #: Over how many seconds the speed is averaged.
 _WINDOW = 3.0
@@ -61,7 +62,7 @@ class Panel:
         What opens below them with the first fit.
     """
 
-    def __init__(self, sweep_chart: LRChart, fit_chart: FitChart) -> None:
+    def __init__(self, board: Board, fit_chart: FitChart) -> None:
         self.run = _button("Run", "play", "Run the learning-rate range test")
         self.pause = _button("Pause", "pause", "Rest after this step")
         self.stop = _button("Stop", "stop", "End the run after this step")
@@ -73,21 +74,29 @@ class Panel:
         self._bar = ipywidgets.IntProgress(
             layout={"width": "150px", "min_width": "80px"}
         )
-        self._status = ipywidgets.HTML()
-        self._hint = ipywidgets.HTML()
+        # What a screen reader tells; the progress is for the eye alone.
+        self._state, self._hint = Message(), Message()
+        self._progress = ipywidgets.HTML()
         self._epochs = ipywidgets.HTML()
         self._error = ipywidgets.HTML()
-        for words in (self._status, self._hint, self._epochs, self._error):
-            words.layout.margin = "0 8px"
+        words = (self._state, self._progress, board.message, self._hint)
+        for widget in (*words, self._epochs, self._error):
+            widget.layout.margin = "0 8px"
         # So wide from the start that a longer status does not move what is below.
-        self._status.layout.flex = "1 1 320px"
+        self._progress.layout.flex = "1 1 240px"
         legend = ipywidgets.HTML(_words(_FIT_LEGEND), layout={"margin": "0 8px"})
         self.fit_parts = (fit_chart, legend, self._epochs)
         self._fit_box = ipywidgets.VBox()
         self._pace = Pace()
         self.children = (
-            _row(self.run, self.pause, self.stop, self._bar, self._status),
-            sweep_chart,
+            _row(
+                *(self.run, self.pause, self.stop),
+                *(self._bar, self._state, self._progress),
+            ),
+            board.chart,
+            board.message,
+            board.options,
+            board.legend,
             self._hint,
             _row(self.lr, self.epochs, self.fit),
             self._fit_box,
@@ -110,7 +119,8 @@ class Panel:
     def show_progress(self, job: str, state: str, made: int, total: int) -> None:
         """Tell how far a job is, how fast, and how long it will take."""
         self._bar.max, self._bar.value = max(total, 1), made
-        words = [f"{job} {state}", f"step {made:,} of {total:,}"]
+        self._state.value = f"{job} {state}"
+        words = [f"step {made:,} of {total:,}"]
         if state == "running":
             speed = self._pace.mark(made)
             if speed:
@@ -118,11 +128,11 @@ class Panel:
                 words.append(f"{_duration((total - made) / speed)} left")
         else:
             self._pace.rest()
-        self._status.value = _words(" · ".join(words))
+        self._progress.value = _words(" · ".join(words))
 
     def show_hint(self, hint: str) -> None:
-        """Say what the curve shows, or what to do next."""
-        self._hint.value = _words(hint)
+        """Say what to do next."""
+        self._hint.value = hint
 
     def show_fit(self, history: Curve, epochs: int) -> None:
         """Open the second chart, with a line for each finished epoch."""

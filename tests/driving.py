@@ -73,7 +73,7 @@ def submit(field, text):
 
 def pick(finder, lr):
     """Click the chart."""
-    finder._picker._handle_custom_msg({"action": "pick", "lr": lr}, [])
+    finder._board.picker._handle_custom_msg({"action": "pick", "lr": lr}, [])
 
 
 def weights(task: Task):

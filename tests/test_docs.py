@@ -12,6 +12,7 @@ import pytest
 import torch
 from nbclient import NotebookClient
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 import lr_widget
 
@@ -34,7 +35,8 @@ def test_the_examples_in_the_docstrings_run(room):
 
 def test_the_python_in_the_readme_runs(capsys):
     torch.manual_seed(0)
-    batches = [(torch.randn(8, 4), torch.randint(2, (8,))) for _ in range(5)]
+    data = TensorDataset(torch.randn(40, 4), torch.randint(2, (40,)))
+    batches = DataLoader(data, batch_size=8)
     model = nn.Linear(4, 2)
     names = {"model": model, "loader": batches, "loss_fn": nn.CrossEntropyLoss()}
     names["optimizer"] = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)

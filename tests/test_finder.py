@@ -34,7 +34,7 @@ def test_the_main_job_from_run_to_fit_by_the_buttons(finder):
     finder._run.wait(20)
     assert len(finder.curve) == 40
     pick(finder, 3e-2)
-    assert (finder.lr, panel.lr.value, finder._picker.lr) == (3e-2, "3e-2", 3e-2)
+    assert (finder.lr, panel.lr.value, finder._board.picker.lr) == (3e-2, "3e-2", 3e-2)
     submit(panel.epochs, "2")
     before = finder.task.model.weight.clone()
     press(panel.fit)
@@ -65,7 +65,7 @@ def test_the_widget_and_the_plain_generators_give_the_same_numbers():
 
 def test_the_chart_ends_up_with_every_point_of_the_curve(finder):
     finder.range_test().wait(20)
-    assert np.array_equal(finder._chart.raw.y, finder.curve.losses)
+    assert np.array_equal(finder._board.chart.raw.y, finder.curve.losses)
     assert finder._panel._bar.value == 40
 
 
@@ -162,7 +162,7 @@ def test_lr_set_in_code_typed_and_clicked_meet_in_one_place(finder):
     pick(finder, 1e-3)
     submit(finder._panel.lr, "2e-3")
     assert seen == [0.5, 1e-3, 2e-3]
-    assert finder._picker.lr == 2e-3
+    assert finder._board.picker.lr == 2e-3
     assert finder._panel.lr.value == "2e-3"
     submit(finder._panel.lr, "")
     assert finder.lr is None

@@ -278,10 +278,10 @@ class Finder(RuleBasedStateMachine):
         assert panel.pause.description == (
             "Resume" if self.state == "paused" else "Pause"
         )
-        assert self.finder._picker.lr == self.lr
+        assert self.finder._board.picker.lr == self.lr
         assert ("&lt;b&gt;in the loader" in panel._error.value) == bool(self.error)
         if self.job and not self.active:
-            chart = self.finder._chart
+            chart = self.finder._board.chart
             chart = chart if self.job == "range test" else self.finder._fit_chart
             assert len(chart.raw.y) == self.points
             assert panel._bar.value == self.points

@@ -111,7 +111,7 @@ def test_an_observer_of_a_picked_lr_that_raises_is_shown_and_the_pick_holds(
         pick(finder, 1e-2)
     else:
         submit(finder._panel.lr, "1e-2")
-    assert finder.lr == finder._picker.lr == 1e-2
+    assert finder.lr == finder._board.picker.lr == 1e-2
     assert finder._panel.lr.error == ""
     assert f"{error.__name__}: <u>at 0.01</u>" in error_shown(finder)
 
@@ -120,7 +120,7 @@ def test_an_observer_of_an_lr_set_in_code_raises_where_it_was_set(finder):
     finder.observe(Raising(), "lr")
     with pytest.raises(ValueError, match=r"at 0\.01"):
         finder.lr = 1e-2
-    assert finder.lr == finder._picker.lr == 1e-2
+    assert finder.lr == finder._board.picker.lr == 1e-2
 
 
 def test_an_error_stays_shown_until_the_next_run(finder):
@@ -178,14 +178,14 @@ def test_a_metric_named_like_html_is_shown_as_its_characters():
 )
 def test_a_start_that_was_refused_changes_nothing(finder, arguments):
     finder.range_test(num_iter=15).wait(LONG)
-    curve, axis = finder.curve, finder._chart.x_scale.max
+    curve, axis = finder.curve, finder._board.chart.x_scale.max
     with pytest.raises(ValueError, match=r"_lr|num_iter"):
         finder.range_test(**arguments)
     with pytest.raises(ValueError, match="epochs"):
         finder.fit_one_cycle(0, max_lr=1e-2)
     assert finder.curve is curve
     assert (finder.start_lr, finder.end_lr, finder.num_iter) == (1e-7, 10.0, 15)
-    assert finder._chart.x_scale.max == axis
+    assert finder._board.chart.x_scale.max == axis
     assert finder.state == "done"
     assert len(finder.history) == 0
 
@@ -195,10 +195,10 @@ def test_another_range_moves_the_axis_and_empties_the_chart(gated):
     gate.open()
     finder.range_test().wait(LONG)
     finder.range_test(start_lr=1e-5, end_lr=1.0, num_iter=5).wait(LONG)
-    scale = finder._chart.x_scale
+    scale = finder._board.chart.x_scale
     assert (scale.min, scale.max) == (finder.start_lr, finder.end_lr) == (1e-5, 1.0)
-    assert finder._chart.raw.x.tolist() == finder.curve.lrs.tolist()
-    assert len(finder._chart.raw.x) == 5
+    assert finder._board.chart.raw.x.tolist() == finder.curve.lrs.tolist()
+    assert len(finder._board.chart.raw.x) == 5
 
 
 def test_a_thread_that_cannot_be_started_is_told_and_the_next_one_may(
@@ -399,5 +399,5 @@ def test_a_run_that_follows_at_once_does_not_lose_the_last_frame_of_the_one_befo
     finder.observe(follow, "state")
     finder.range_test().wait(LONG)
     follow_up[0].wait(LONG)
-    assert len(finder._chart.raw.x) == len(finder.curve) == 20
+    assert len(finder._board.chart.raw.x) == len(finder.curve) == 20
     assert len(finder._fit_chart.raw.x) == len(finder.history) == 5

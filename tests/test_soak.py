@@ -128,8 +128,8 @@ class Cycles:
         assert len(finder.curve) == self.loss.asked - failed
         assert finder._panel._bar.value == len(finder.curve)
         drawn = thin(finder.curve.lrs, finder.curve.losses)
-        assert np.array_equal(finder._chart.raw.x, drawn[0])
-        assert np.array_equal(finder._chart.raw.y, drawn[1])
+        assert np.array_equal(finder._board.chart.raw.x, drawn[0])
+        assert np.array_equal(finder._board.chart.raw.y, drawn[1])
         assert all(map(torch.equal, weights(finder.task), self.before))
 
 

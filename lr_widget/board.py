@@ -1,0 +1,314 @@
+"""Board: the chart of the sweeps and all that belongs to it, showing one set of Curves.
+
+Chart, picker, options and legend show the same things in their ways; here is where they
+are kept the same.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable, Iterable
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from . import annotation, picture, reading
+from .axis import loss_text, lr_text
+from .chart import LRChart
+from .controls import Message
+from .curves import Curves, Sweep
+from .legend import Legend
+from .line import thin
+from .options import Options
+from .palette import curve_style
+from .picker import LRPicker
+from .repeats import Repeats
+
+_LAYOUT = {"width": "100%", "height": "340px", "min_width": "240px"}
+
+_GROWING = "Faint: the loss of each step. Bold: smoothed."
+
+#: Makes of what a person did a handler that shows what goes wrong.
+Guard = Callable[[Callable[..., object]], Callable[..., None]]
+
+
+class Board:
+    """Shows curves, what is read off them, and the pick; takes what people do there.
+
+    Every method that shows something is to be called under `lock`, the owner's.
+
+    Parameters
+    ----------
+    lock
+        Held while the widgets are written, so that each has one writer at a time.
+    start_lr, end_lr
+        What the chart spans before there is a curve.
+    measures
+        What a sweep will measure.
+
+    Attributes
+    ----------
+    chart, message, options, legend : widgets
+        Top to bottom: the chart with its picker, what it shows in a sentence or two,
+        how to draw it, and what is drawn.
+    curves : Curves
+        What they show.
+    """
+
+    def __init__(
+        self,
+        lock: threading.RLock,
+        start_lr: float,
+        end_lr: float,
+        measures: Iterable[str] = ("loss",),
+    ) -> None:
+        self._lock = lock
+        self._lr: float | None = None
+        self._growing: Sweep | None = None
+        self._closed = False
+        self.chart = LRChart(start_lr, end_lr, layout=_LAYOUT)
+        self.message = Message()
+        self.options = Options(measures=list(measures))
+        self.legend = Legend()
+        self.picker = LRPicker(
+            x_scale=self.chart.x_scale,
+            y_scale=self.chart.y_scale,
+            line=self.chart.smooth,
+            raw=self.chart.raw,
+        )
+        self.chart.interaction = self.picker
+        self.curves = Curves(self._show_all)
+        self.options.observe(self._restyle)
+
+    def listen(self, guard: Guard, take_lr: Callable[[float], object]) -> None:
+        """Handle what people do; `take_lr` gets what they pick, under no lock."""
+
+        def tidy(action: str, name: str, to: str | None) -> None:
+            if action == "take":
+                take_lr(self._suggested(name))
+            else:
+                self._tidy(action, name, to)
+
+        picker, options = self.picker, self.options
+        picker.on_pick(guard(lambda lr: take_lr(self._snapped(lr))))
+        picker.on_take(guard(lambda name: take_lr(self._suggested(name))))
+        picker.on_view(guard(self._look))
+        picker.on_reset(guard(self._whole))
+        options.on_set(guard(lambda name, value: options.set_trait(name, value)))
+        options.on_reset(guard(self._whole))
+        options.on_download(guard(self._file))
+        self.legend.on_action(guard(tidy))
+
+    def plan(self, start_lr: float, end_lr: float) -> None:
+        """Span the chart over the sweeps that are about to run."""
+        self.chart.plan(start_lr, end_lr)
+        self.options.zoomed = False
+
+    def grow(self, sweep: Sweep | None) -> None:
+        """Draw the sweep that has just grown; nothing is read off it yet.
+
+        None: whatever grew is done.
+        """
+        if sweep is not self._growing:
+            self._growing = sweep
+            self.show()
+        elif sweep is not None and not self._closed:
+            self.chart.grow(self.curves, sweep)
+
+    def show(self) -> None:
+        """Show everything as it is now."""
+        if self._closed:
+            return
+        measures = [*self.options.measures]
+        for sweep in self.curves.values():
+            measures += sweep.measures
+        self.options.measures = list(dict.fromkeys(measures))
+        self.chart.show(self.curves)
+        look = self.options.measure, self.options.beta
+        front = self._read()
+        found = annotation.suggestions(front, *look) if front is not None else []
+        self.picker.suggestions = found
+        self._show_regions()
+        self._show_legend()
+        words = reading.sentence(front, self.options.beta) if front is not None else ""
+        self.message.value = _GROWING if self._growing is not None else words
+
+    def show_lr(self, lr: float | None) -> None:
+        """Show the pick."""
+        if not self._closed:
+            self._lr = self.picker.lr = lr
+            self._show_legend()
+
+    def close(self) -> None:
+        """Show nothing any more."""
+        self._closed = True
+
+    def svg(self) -> str:
+        """The chart as a static picture."""
+        with self._lock:
+            return self._svg()
+
+    def _svg(self) -> str:
+        look = self.options.measure, self.options.beta
+        strokes, bands = [], []
+        for name, sweep in self.curves.visible().items():
+            if self.options.measure not in sweep.measures:
+                continue
+            color, _ = curve_style(self.curves.place(name))
+            front = name == self.curves.front
+            lrs, values, smooth = sweep.trace(*look)
+            if isinstance(sweep, Repeats):
+                bands.append(picture.Band(*sweep.band(*look), color, name))
+            elif front:
+                strokes.append(picture.Stroke(*thin(lrs, values), color, 1.0, 0.4))
+            width = 2.5 if front else 1.5
+            strokes.append(picture.Stroke(*thin(lrs, smooth), color, width, 1.0, name))
+        marks = [
+            picture.Mark(mark["name"], mark["lr"], mark["y"], mark["color"])
+            for mark in self.picker.suggestions
+            if mark["y"] is not None
+        ]
+        x, y = self.chart.x_scale, self.chart.y_scale
+        return picture.svg(
+            strokes,
+            x_range=(x.min, x.max),
+            y_range=(y.min, y.max),
+            y_log=self.options.y_log,
+            y_label=self.options.measure,
+            lr=self._lr,
+            marks=marks,
+            bands=bands,
+            words=self.message.value,
+        )
+
+    def png(self) -> bytes | None:
+        """The curve in front as a picture in pixels, where matplotlib is installed."""
+        if find_spec("matplotlib") is None:
+            return None
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(7.2, 4.0), layout="constrained")
+        front = self._front()
+        if front is not None:
+            front.plot(figure.subplots(), beta=self.options.beta, lr=self._lr)
+        pixels = io.BytesIO()
+        figure.savefig(pixels, format="png", dpi=100)
+        return pixels.getvalue()
+
+    def _front(self) -> Sweep | None:
+        """The sweep in front, if it is drawn and has points."""
+        sweep = self.curves.visible().get(self.curves.front or "")
+        return sweep if sweep is not None and len(sweep) else None
+
+    def _read(self) -> Sweep | None:
+        """The sweep in front, once it has grown."""
+        front = self._front()
+        return front if front is not self._growing else None
+
+    def _show_all(self) -> None:
+        with self._lock:
+            self.show()
+
+    def _restyle(self, change: Any) -> None:
+        """Draw as the options say; some of them need no more than the picker."""
+        options, name = self.options, change["name"]
+        if name not in ("beta", "measure", "y_log", "regions", "snap", "zoom"):
+            return
+        with self._lock:
+            if self._closed:
+                return
+            if name in ("snap", "zoom"):
+                setattr(self.picker, name, change["new"])
+            elif name == "regions":
+                self._show_regions()
+            else:
+                chart = self.chart
+                chart.beta, chart.measure = options.beta, options.measure
+                chart.set_y_log(options.y_log)
+                if name != "beta":  # what was zoomed into was another axis
+                    chart.zoomed = options.zoomed = False
+                self.picker.y_scale, self.picker.measure = (
+                    chart.y_scale,
+                    chart.measure,
+                )
+                self.show()
+
+    def _show_regions(self) -> None:
+        front = self._read() if self.options.regions else None
+        found = []
+        if front is not None:
+            lrs, _, smooth = front.trace("loss", self.options.beta)
+            found = annotation.regions(reading.regions(lrs, smooth))
+        self.picker.regions = found
+
+    def _show_legend(self) -> None:
+        curves = self.curves
+        self.legend.curves = [
+            {
+                "name": name,
+                "color": curve_style(curves.place(name))[0],
+                "hidden": curves.hidden(name),
+                "front": name == curves.front,
+                "text": "" if sweep is self._growing else _summary(sweep),
+            }
+            for name, sweep in curves.items()
+        ]
+        self.legend.suggestions = [
+            {
+                **{key: found[key] for key in ("name", "color", "reason")},
+                "text": lr_text(found["lr"]),
+                "picked": found["lr"] == self._lr,
+            }
+            for found in self.picker.suggestions
+        ]
+
+    def _snapped(self, lr: float) -> float:
+        """The nearest LR that was tested, if picks shall snap to one."""
+        front = self._front()
+        if not self.options.snap or front is None:
+            return lr
+        lrs = front.trace("loss", self.options.beta).lrs
+        return float(lrs[np.argmin(np.abs(np.log(lrs / lr)))])
+
+    def _suggested(self, name: str) -> float:
+        for found in self.picker.suggestions:
+            if found["name"] == name:
+                return found["lr"]
+        raise ValueError(f"name must be a suggestion that is shown, not {name!r}")
+
+    def _tidy(self, action: str, name: str, to: str | None) -> None:
+        curves = self.curves
+        if action == "front":
+            curves.bring(name)
+        elif action == "hide":
+            curves.hide(name)
+        elif action == "show":
+            curves.show(name)
+        elif action == "remove":
+            del curves[name]
+        elif action == "rename" and to is not None:
+            curves.rename(name, to)
+
+    def _look(self, x: tuple[float, float], y: tuple[float, float]) -> None:
+        with self._lock:
+            self.chart.look(x, y)
+            self.options.zoomed = True
+
+    def _whole(self) -> None:
+        with self._lock:
+            self.chart.whole()
+            self.options.zoomed = False
+
+    def _file(self, kind: str) -> tuple[str, str]:
+        """Name and text of a file to download."""
+        if kind == "csv":
+            return "lr_widget.csv", self.curves.to_frame().to_csv(index=False)
+        return f"lr_widget.{kind}", self.svg()
+
+
+def _summary(sweep: Sweep) -> str:
+    steps = f"{len(sweep):,} steps"
+    lowest = np.min(sweep.trace("loss", 0.0).values, initial=np.inf)
+    return f"{steps}, lowest loss {loss_text(lowest)}" if np.isfinite(lowest) else steps

@@ -1,0 +1,53 @@
+"""LossFigure: what the chart of a sweep and that of a fit have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bqplot
+
+from .axis import log_ticks, ticks
+from .line import Line
+from .palette import BLUE
+
+Range = tuple[float, float]
+
+
+class LossFigure(bqplot.Figure):
+    """Raw losses, faint, under smoothed ones, on a y axis that follows them."""
+
+    def __init__(self, x_axis: bqplot.Axis, **kwargs: Any) -> None:
+        self.y_scale = bqplot.LinearScale(min=0.0, max=1.0)
+        self.plane = {"x": x_axis.scale, "y": self.y_scale}
+        self.raw = Line(
+            scales=self.plane, colors=[BLUE], opacities=[0.4], stroke_width=1.0
+        )
+        self.smooth = Line(scales=self.plane, colors=[BLUE], stroke_width=2.5)
+        self._y_axis = bqplot.Axis(
+            scale=self.y_scale,
+            side="left",
+            label="loss",
+            label_offset="3.4em",
+            tick_format="~g",
+        )
+        x_axis.label_offset = "2.6em"
+        for axis in (x_axis, self._y_axis):
+            axis.grid_lines = "none"
+        super().__init__(
+            marks=[self.raw, self.smooth],
+            axes=[x_axis, self._y_axis],
+            animation_duration=0,
+            display_toolbar=False,
+            fig_margin={"top": 12, "bottom": 52, "left": 64, "right": 24},
+            padding_x=0,
+            padding_y=0,
+            **kwargs,
+        )
+
+    def _span_y(self, shown: Range | None) -> None:
+        if shown is None:
+            return
+        log = isinstance(self.y_scale, bqplot.LogScale)
+        with self.y_scale.hold_sync():
+            self.y_scale.min, self.y_scale.max = shown
+        self._y_axis.tick_values = (log_ticks if log else ticks)(*shown)

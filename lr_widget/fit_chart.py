@@ -1,0 +1,53 @@
+"""FitChart: the figure that shows a one-cycle fit while it trains."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bqplot
+import numpy as np
+
+from .axis import y_range
+from .curve import Curve
+from .figure import LossFigure
+from .palette import ORANGE
+
+
+class FitChart(LossFigure):
+    """Training loss against step, and the validation loss at the end of each epoch."""
+
+    beta = 0.9
+
+    def __init__(self, **kwargs: Any) -> None:
+        self._steps = bqplot.LinearScale(min=0.0, max=1.0)
+        axis = bqplot.Axis(scale=self._steps, label="step", tick_format="~s")
+        super().__init__(axis, **kwargs)
+        self._valid = bqplot.Scatter(
+            scales=self.plane,
+            x=[],
+            y=[],
+            colors=[ORANGE],
+            default_size=60,
+            stroke="white",
+        )
+        self.set_trait("marks", [self.raw, self.smooth, self._valid])
+
+    def set_steps(self, steps: int) -> None:
+        """Span the axis over the `steps` of the fit."""
+        with self._steps.hold_sync():
+            self._steps.min, self._steps.max = 0.0, float(max(steps - 1, 1))
+
+    def show(self, curve: Curve) -> None:
+        """Draw the fit as it is now."""
+        smooth = curve.smooth(self.beta)
+        losses = curve.losses[: len(smooth)]
+        steps = np.arange(len(smooth), dtype=float)
+        self.raw.show(steps, losses)
+        self.smooth.show(steps, smooth)
+        self._span_y(y_range(losses, smooth))
+        ends = [
+            (e.step, e.valid_loss) for e in curve.epochs if e.valid_loss is not None
+        ]
+        steps, losses = np.array(ends, dtype=float).reshape(-1, 2).T
+        with self._valid.hold_sync():
+            self._valid.x, self._valid.y = steps, losses

@@ -1,0 +1,356 @@
+"""Workbench: a widget that runs one job at a time, shows it, and takes a pick."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import ipywidgets
+from traitlets import Bunch, CFloat, Unicode, observe, validate
+
+from .axis import lr_text
+from .board import Board
+from .controls import parts
+from .curve import Curve
+from .curves import Curves, Sweep
+from .fit_chart import FitChart
+from .herald import Herald
+from .options import Options
+from .panel import Panel
+from .run import ENDS, Run
+from .still import Still
+
+#: Frames published per second at most; the last one always is.
+_RATE = 15
+
+#: Errors shown at most, the newest ones.
+_ERRORS = 2
+
+
+class Workbench(ipywidgets.VBox):
+    """All of the finder but what its jobs do: `range_test` and `fit_one_cycle`.
+
+    It knows no torch. A job is an iterator that a `Run` turns in a thread; what becomes
+    of it is painted here, at most 15 times a second, under one lock.
+
+    Parameters
+    ----------
+    start_lr, end_lr
+        What the chart spans before there is a curve.
+    measures
+        What a sweep will measure.
+    surroundings
+        Called in a thread it gives its settings, to be entered in another thread.
+    """
+
+    lr = CFloat(None, allow_none=True)
+    state = Unicode("idle", read_only=True)
+
+    def __init__(
+        self,
+        start_lr: float,
+        end_lr: float,
+        measures: Iterable[str],
+        surroundings: Callable[[], Callable[[], AbstractContextManager[object]]],
+    ) -> None:
+        self.history = Curve()
+        self._around, self._surroundings = surroundings, surroundings()
+        self._run: Run | None = None
+        self._job, self._made, self._total, self._epochs = "range test", 0, 0, 3
+        self._painted = -math.inf
+        self._grown: Sweep | None = None
+        self._closed = False
+        self._errors: list[BaseException] = []
+        # Guards the widgets: whoever paints holds it, so each has one writer at a time.
+        # The observers of `state` are the user's: the herald calls them without it.
+        self._lock = threading.RLock()
+        self._herald = Herald(self.notify_change, failed=self._report)
+        self._board = Board(self._lock, start_lr, end_lr, measures)
+        self._fit_chart = FitChart(layout={"width": "100%", "height": "260px"})
+        self._panel = Panel(self._board, self._fit_chart)
+        super().__init__(self._panel.children, layout={"max_width": "1100px"})
+        self._subject = ""
+        self._still = Still(self.model_id)
+        self.add_class("lr-widget")
+        self._listen()
+        self._paint()
+
+    @property
+    def curves(self) -> Curves:
+        """Every range test of this finder, by name."""
+        return self._board.curves
+
+    @property
+    def curve(self) -> Sweep:
+        """The curve in front."""
+        front = self.curves.front
+        return Curve() if front is None else self.curves[front]
+
+    @property
+    def options(self) -> Options:
+        """How the curves are drawn."""
+        return self._board.options
+
+    def range_test(self) -> Run:
+        """Start a sweep, as the Run button does."""
+        raise NotImplementedError
+
+    def fit_one_cycle(self) -> Run:
+        """Start a fit, as the Fit button does."""
+        raise NotImplementedError
+
+    def pause(self) -> None:
+        """Rest before the next step."""
+        if self._run is not None:
+            self._run.pause()
+
+    def resume(self) -> None:
+        """Go on after a pause."""
+        if self._run is not None:
+            self._run.resume()
+
+    def stop(self) -> None:
+        """End the run before the next step; `run.wait()` waits until it has ended."""
+        if self._run is not None:
+            self._run.stop()
+
+    def close(self) -> None:
+        """Stop what runs, wait until everything is put back, and close the widget."""
+        if self.comm is None:
+            return
+        with self._lock:
+            self._closed, run = True, self._run
+        if run is not None:
+            run.stop()
+            if not run.inside():
+                run.settle()
+        with self._lock:
+            self._errors.clear()
+            self._board.close()
+            for part in parts(self, *self._panel.fit_parts):
+                if part is not self:
+                    part.close()
+            super().close()
+
+    def __repr__(self) -> str:
+        """Short: it is what a saved notebook shows in the widget's place."""
+        lr = None if self.lr is None else lr_text(self.lr)
+        steps = f"step {self._made}/{self._total}"
+        return f"LRFinder({self._job} {self.state}, {steps}, lr={lr})"
+
+    def _ipython_display_(self) -> None:
+        """Show the widget, and a picture where a saved notebook has no widget."""
+        view = self._repr_mimebundle_()
+        kind = self._subject[:60]
+        self._still.show(view, f"LRFinder({kind}): a live widget when the cell is run")
+        self._show_still()
+
+    def _listen(self) -> None:
+        panel = self._panel
+        panel.run.on_click(self._guarded(lambda _: self.range_test()))
+        panel.pause.on_click(self._guarded(lambda _: self._pause_or_resume()))
+        panel.stop.on_click(self._guarded(lambda _: self.stop()))
+        panel.fit.on_click(self._guarded(lambda _: self.fit_one_cycle()))
+        panel.lr.on_submit(self._guarded(self._take_lr))
+        panel.epochs.on_submit(self._guarded(self._take_epochs))
+        self._board.listen(self._guarded, lambda lr: setattr(self, "lr", lr))
+
+    def _guarded(self, action: Callable[..., Any]) -> Callable[..., Any]:
+        """A handler of what a person does: what goes wrong is shown in the widget."""
+
+        def handle(*said: Any) -> Any:
+            try:
+                with self._surroundings():
+                    return action(*said)
+            except (Exception, SystemExit) as error:
+                self._report(error)
+                return None
+
+        return handle
+
+    def _pause_or_resume(self) -> None:
+        (self.resume if self.state == "paused" else self.pause)()
+
+    def _take_lr(self, text: str) -> None:
+        try:
+            lr = _checked_lr(float(text)) if text.strip() else None
+        except ValueError:
+            with self._lock:
+                self._panel.lr.error = f"{text!r} is no learning rate: try 1e-3"
+            return
+        with self._lock:
+            self._panel.lr.error = ""
+        self.lr = lr
+
+    def _take_epochs(self, text: str) -> None:
+        good = text.strip().isdecimal() and len(text) < 10 and int(text) > 0
+        with self._lock:
+            if good:
+                self._epochs = int(text)
+                self._panel.epochs.value = str(self._epochs)
+            error = "" if good else f"{text!r} is no number of epochs: try 3"
+            self._panel.epochs.error = error
+
+    @validate("lr")
+    def _validate_lr(self, proposal: dict[str, Any]) -> float | None:
+        return None if proposal["value"] is None else _checked_lr(proposal["value"])
+
+    @observe("lr")
+    def _show_lr(self, _change: object) -> None:
+        self._paint_pick()
+        self._show_still()
+
+    def _refuse_second(self) -> None:
+        if self._closed:
+            raise RuntimeError("this finder is closed: make a new one")
+        if self._run is not None and self._run.state not in ENDS:
+            raise RuntimeError(
+                f"the {self._job} is {self.state}: wait for its end, or stop() it first"
+            )
+
+    def _new_run(
+        self,
+        job: str,
+        items: Iterator[Any],
+        take: Callable[[Any], Sweep | None],
+        total: int,
+    ) -> Run:
+        """Make a run the current one; it is started once the lock is free.
+
+        `take` records an item, and returns the sweep that has grown by it, if one has.
+        """
+
+        def note(item: Any) -> None:
+            grown = take(item)
+            self._made += 1
+            if grown is not self._grown:
+                self._turn_to(grown)
+            if time.monotonic() - self._painted >= 1 / _RATE:
+                self._paint_frame()
+
+        if self._run is not None and self.state != self._run.state:
+            self._show_run()  # its last frame: its thread has not come to that yet
+        run = Run(
+            items,
+            on_item=note,
+            on_state=lambda: self._follow(run),
+            around=self._around(),
+        )
+        self._run, self._job, self._made, self._total = run, job, 0, total
+        self._errors.clear()
+        self._set_state("running")
+        return run
+
+    def _follow(self, run: Run) -> None:
+        """Show a change of the run, and tell the observers of `state`."""
+        try:
+            with self._lock:
+                if run is self._run:
+                    self._show_run()
+            self._show_still()
+        finally:
+            self._herald.tell_all()
+
+    def _show_run(self) -> None:
+        assert self._run is not None
+        self._set_state(self._run.state)
+        if self._run.error is not None:
+            self._add_error(self._run.error)
+        self._paint()
+
+    def _set_state(self, state: str) -> None:
+        """Change what `state` reads at once; its observers are told afterwards."""
+        old = self.state
+        if state != old:
+            self._trait_values["state"] = state
+            change = Bunch(name="state", old=old, new=state, owner=self, type="change")
+            self._herald.add(change)
+
+    def _report(self, error: BaseException) -> None:
+        """Show an error that nobody waits for, and log it."""
+        self.log.error("error in a handler or an observer", exc_info=error)
+        with self._lock:
+            self._add_error(error)
+            if not self._closed:
+                self._panel.show_error(*self._errors)
+
+    def _add_error(self, error: BaseException) -> None:
+        if not any(known is error for known in self._errors):
+            self._errors = [*self._errors, error][-_ERRORS:]
+
+    def _forget_empty(self) -> None:
+        """Remove a sweep that ended before its first step: there is nothing to see."""
+        for name, sweep in self.curves.items():
+            if not len(sweep):
+                del self.curves[name]
+
+    def _turn_to(self, sweep: Sweep | None) -> None:
+        """Bring the sweep that has begun to grow to the front."""
+        with self._lock:
+            self._grown = sweep
+            name = None if sweep is None else self.curves.name(sweep)
+            if name is not None and not self.curves.hidden(name):
+                self.curves.bring(name)
+
+    def _paint_frame(self) -> None:
+        """Publish a frame: what grows, and the progress."""
+        with self._lock:
+            if self._closed:
+                return
+            self._painted = time.monotonic()
+            if self._job == "fit":
+                self._fit_chart.show(self.history)
+                self._panel.show_fit(self.history, self._epochs)
+            else:
+                self._board.grow(self._grown)
+            self._panel.show_progress(self._job, self.state, self._made, self._total)
+
+    def _paint_pick(self) -> None:
+        """Publish what depends on the pick: not the curve, nor its suggestions."""
+        with self._lock:
+            if self._closed:
+                return
+            self._panel.show_state(self.state, lr=self.lr)
+            self._board.show_lr(self.lr)
+            self._panel.show_hint(self._hint())
+
+    def _paint(self) -> None:
+        """Publish everything."""
+        with self._lock:
+            if self._closed:
+                return
+            # First what a person needs when drawing fails.
+            self._panel.show_error(*self._errors)
+            self._paint_pick()
+            if self.state in ENDS:
+                self._grown = None
+            if self._run is not None:
+                self._paint_frame()
+
+    def _show_still(self) -> None:
+        """Keep the picture of the saved notebook up to date, between runs."""
+        if self._closed or self.state not in (*ENDS, "idle") or not len(self.curve):
+            return
+        self._still.update(self._board.svg, self._board.png, repr(self))
+
+    def _hint(self) -> str:
+        """What to do next, in a sentence."""
+        if self.state == "failed":
+            return f"The {self._job} failed: the error is shown below."
+        if self._run is None:
+            return "Press Run: the loss is drawn while the learning rate grows."
+        if self._job != "fit" and self.state not in ENDS:
+            return ""
+        if self.lr is None:
+            return "Click the curve where it still falls steeply to pick a lr."
+        return f"Picked: lr {lr_text(self.lr)}. Fit trains with it as max_lr."
+
+
+def _checked_lr(lr: float) -> float:
+    if not (math.isfinite(lr) and lr > 0):
+        raise ValueError(f"lr must be a positive number, not {lr!r}: try 1e-3")
+    return lr
