@@ -8,7 +8,8 @@ from contextlib import AbstractContextManager, closing
 from numbers import Integral, Real
 from typing import Any
 
-from .curve import Divergence, Point
+from .curve import Point
+from .divergence import Divergence
 from .snapshot import restored
 from .task import Task
 
@@ -55,7 +56,7 @@ def range_test(
     num_iter
         Number of steps, at least 2.
     stop_div
-        Whether to end once the loss diverges (`curve.Divergence`).
+        Whether to end once the loss diverges (`divergence.Divergence`).
     snapshot_device
         Where the copy of model and optimizer state is held meanwhile: `"cpu"`, or
         `"model"` for beside the model. The latter saves two copies across the bus,

@@ -16,6 +16,7 @@ CORRIDORS = {
     "chart": {"axis", "curve"},
     "controls": {"_frontend"},
     "curve": {"suggestion"},
+    "divergence": set(),
     "finder": {"axis", "chart", "controls", "curve", "herald", "one_cycle", "panel"}
     | {"picker", "run", "sweep", "task"},
     "herald": set(),
@@ -25,7 +26,7 @@ CORRIDORS = {
     "run": set(),
     "snapshot": {"task"},
     "suggestion": set(),
-    "sweep": {"curve", "snapshot", "task"},
+    "sweep": {"curve", "divergence", "snapshot", "task"},
     "task": {"batch", "update"},
     "update": set(),
 }
