@@ -5,6 +5,7 @@ from ._frontend import __version__
 from .curve import Curve, Epoch, Point
 from .finder import LRFinder
 from .one_cycle import fit_one_cycle
+from .repeats import Repeats
 from .run import Run
 from .snapshot import restored
 from .sweep import range_test
@@ -15,6 +16,7 @@ __all__ = [
     "Epoch",
     "LRFinder",
     "Point",
+    "Repeats",
     "Run",
     "Task",
     "__version__",

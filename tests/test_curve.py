@@ -1,6 +1,7 @@
 """Curve keeps what happened."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -8,6 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lr_widget import Curve, Epoch, Point
+from lr_widget.curve import RESERVED
+from lr_widget.series import KEPT
+from lr_widget.suggestion import suggest
 
 LOSSES = st.lists(st.floats(-1e6, 1e6), max_size=60)
 BETAS = st.floats(0, 0.999)
@@ -120,3 +124,166 @@ def test_from_the_first_loss_that_is_not_finite_the_smoothed_one_is_not(bad):
 def test_a_beta_that_cannot_be_is_refused(beta):
     with pytest.raises(ValueError, match=r"beta must be in \[0, 1\).*try 0\.98"):
         curve_of([1.0]).smooth(beta)
+
+
+# Metrics ------------------------------------------------------------------------------
+
+
+def with_metrics():
+    """Five points, accuracy at each, validation at the first, third and last."""
+    return Curve([
+        Point(i, 10.0 ** (i - 5), 3.0 - i, metrics={"accuracy": 0.1 * i}
+              | ({"valid_loss": 5.0 - i, "valid_accuracy": 0.2 * i}
+                 if i % 2 == 0 else {}))
+        for i in range(5)
+    ])  # fmt: skip
+
+
+def test_a_curve_gives_back_its_points_with_their_metrics():
+    points = list(with_metrics())
+    assert points[2].metrics == {
+        "accuracy": 0.2, "valid_loss": 3.0, "valid_accuracy": 0.4
+    }  # fmt: skip
+    assert points[1].metrics == {"accuracy": 0.1}
+    assert list(Curve(points)) == points
+
+
+def test_measures_are_the_loss_and_each_metric_as_it_first_came():
+    assert Curve().measures == ("loss",)
+    assert with_metrics().measures == (
+        "loss", "accuracy", "valid_loss", "valid_accuracy"
+    )  # fmt: skip
+
+
+def test_a_trace_has_the_steps_at_which_it_was_measured_and_no_other():
+    curve = with_metrics()
+    lrs, values, smooth = curve.trace("valid_loss")
+    assert lrs.tolist() == [1e-5, 1e-3, 1e-1]
+    assert values.tolist() == [5.0, 3.0, 1.0]
+    assert smooth.tolist() == values.tolist()
+    assert curve.steps("valid_loss").tolist() == [0, 2, 4]
+    assert curve.steps().tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_training_metric_is_smoothed_as_the_loss_is():
+    curve = with_metrics()
+    values = curve.trace("accuracy").values.tolist()
+    np.testing.assert_allclose(
+        curve.trace("accuracy", 0.7).smooth, plain_smooth(values, 0.7)
+    )
+    assert curve.trace("loss", 0.7).smooth.tolist() == curve.smooth(0.7).tolist()
+
+
+def test_a_trace_cannot_be_written_to_and_stays_when_the_curve_grows():
+    curve = with_metrics()
+    trace = curve.trace("accuracy", 0.5)
+    copies = [array.tolist() for array in trace]
+    for array in trace:
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 7
+    for i in range(5, 1000):
+        curve.append(Point(i, 1.0, 1.0, metrics={"accuracy": 1.0}))
+    assert [array.tolist() for array in trace] == copies
+    assert [len(array) for array in curve.trace("accuracy", 0.5)] == [1000] * 3
+
+
+@pytest.mark.parametrize("measure", ["precision", "valid_precision", "smooth", None])
+def test_a_measure_that_was_never_taken_is_refused_with_those_that_were(measure):
+    with pytest.raises(ValueError, match=r"one of loss, accuracy, valid_loss, valid_a"):
+        with_metrics().trace(measure)
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED))
+def test_a_metric_with_the_name_of_another_column_is_refused(name):
+    curve = Curve()
+    with pytest.raises(ValueError, match=f"metrics has '{name}'.*rename"):
+        curve.append(Point(0, 0.1, 1.0, metrics={name: 1.0}))
+    assert len(curve) == 0
+
+
+def test_a_slider_that_goes_through_many_betas_leaves_few_averages_behind():
+    curve = curve_of(range(50))
+    for beta in np.linspace(0, 0.99, 200).tolist():
+        plain = curve_of(range(50)).smooth(beta)
+        assert curve.smooth(beta).tolist() == plain.tolist()
+    assert len(curve._series["loss"]._averages) == KEPT
+
+
+def test_suggestions_are_read_off_the_curve_smoothed_as_asked():
+    random = np.random.default_rng(0)
+    losses = [1 - 0.6 * math.tanh(i / 30) for i in range(100)]
+    curve = curve_of(np.array(losses) + random.normal(0, 0.05, 100))
+    for beta in (0.0, 0.9, 0.98):
+        plain = suggest(curve.lrs, curve.smooth(beta), None, losses=curve.losses)
+        assert curve.suggestions(beta) == plain
+    assert curve.suggestions() == curve.suggestions(0.98)
+    assert curve.suggestions(0.0) != curve.suggestions(0.98)
+
+
+# Tables and pictures ------------------------------------------------------------------
+
+
+def test_a_frame_has_a_row_per_step_and_nan_where_nothing_was_measured():
+    frame = with_metrics().to_frame(beta=0.5)
+    assert list(frame.columns) == [
+        "step", "lr", "loss", "smooth", "accuracy", "valid_loss", "valid_accuracy"
+    ]  # fmt: skip
+    assert frame["step"].tolist() == [0, 1, 2, 3, 4]
+    assert frame["smooth"].tolist() == with_metrics().smooth(0.5).tolist()
+    np.testing.assert_array_equal(frame["valid_loss"], [5, math.nan, 3, math.nan, 1])
+
+
+def test_a_frame_of_an_empty_curve_is_empty():
+    frame = Curve().to_frame()
+    assert (len(frame), list(frame.columns)) == (0, ["step", "lr", "loss", "smooth"])
+
+
+def test_a_frame_does_not_change_when_the_curve_grows():
+    curve = curve_of([1.0, 2.0])
+    frame = curve.to_frame()
+    frame.loc[0, "loss"] = 7.0
+    assert curve.losses.tolist() == [1.0, 2.0]
+
+
+@pytest.fixture
+def axes():
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("agg")
+    from matplotlib.figure import Figure
+
+    return Figure().subplots()
+
+
+def test_a_plot_shows_raw_and_smooth_the_suggestions_and_the_lr(axes):
+    curve = curve_of([3 - 0.02 * i for i in range(100)])
+    assert curve.plot(axes, beta=0.5, lr=1e-3) is axes
+    lines = {line.get_label().split()[0]: line for line in axes.lines}
+    assert lines["raw"].get_ydata().tolist() == curve.losses.tolist()
+    assert lines["smoothed"].get_ydata().tolist() == curve.smooth(0.5).tolist()
+    suggestions = curve.suggestions(0.5)
+    assert suggestions["valley"] is not None
+    for name, lr in suggestions.items():
+        assert (name in lines) == (lr is not None)
+        assert lr is None or lines[name].get_xdata().tolist() == [lr]
+    assert list(lines["lr"].get_xdata()) == [1e-3, 1e-3]
+    assert axes.get_xscale() == "log"
+
+
+def test_a_plot_of_an_empty_curve_is_empty(axes):
+    Curve().plot(axes)
+    assert all(len(line.get_xdata()) == 0 for line in axes.lines)
+
+
+def test_a_plot_without_axes_makes_some(axes):
+    import matplotlib.pyplot as plt
+
+    made = curve_of([1.0, 2.0]).plot()
+    assert made in plt.gcf().axes
+    plt.close(made.figure)
+
+
+def test_a_plot_without_matplotlib_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(ImportError, match="pip install matplotlib"):
+        curve_of([1.0]).plot()
