@@ -8,19 +8,29 @@ import lr_widget
 ROOMS = Path(lr_widget.__file__).parent
 
 CORRIDORS = {
-    "__init__": {"_frontend", "curve", "finder", "one_cycle", "repeats", "run"}
+    "__init__": {
+        "_frontend",
+        "compare",
+        "curve",
+        "finder",
+        "one_cycle",
+        "repeats",
+        "run",
+    }
     | {"snapshot", "sweep", "task"},
     "_frontend": set(),
     "archive": set(),
     "axis": set(),
     "batch": set(),
     "chart": {"axis", "curve"},
+    "compare": {"curve", "loader", "snapshot", "sweep", "task"},
     "controls": {"_frontend"},
     "curve": {"archive", "plot", "series", "suggestion"},
     "divergence": set(),
     "finder": {"axis", "chart", "controls", "curve", "herald", "one_cycle", "panel"}
     | {"picker", "run", "sweep", "task"},
     "herald": set(),
+    "loader": set(),
     "one_cycle": {"curve", "task"},
     "panel": {"axis", "chart", "controls", "curve"},
     "plot": {"axis", "series"},
@@ -28,9 +38,9 @@ CORRIDORS = {
     "repeats": {"curve", "series", "suggestion"},
     "run": set(),
     "series": {"archive"},
-    "snapshot": {"task"},
+    "snapshot": {"loader", "task"},
     "suggestion": set(),
-    "sweep": {"curve", "divergence", "snapshot", "task"},
+    "sweep": {"batch", "curve", "divergence", "snapshot", "task"},
     "task": {"batch", "update"},
     "update": set(),
 }
@@ -38,7 +48,15 @@ CORRIDORS = {
 NO_TORCH = {"axis", "chart", "controls", "curve", "herald", "panel", "picker", "run"}
 NO_TORCH |= {"archive", "divergence", "plot", "repeats", "series", "suggestion"}
 NO_WIDGETS = {"axis", "batch", "curve", "herald", "one_cycle", "run", "snapshot"}
-NO_WIDGETS |= {"archive", "divergence", "plot", "repeats", "series"}
+NO_WIDGETS |= {
+    "archive",
+    "compare",
+    "divergence",
+    "loader",
+    "plot",
+    "repeats",
+    "series",
+}
 NO_WIDGETS |= {"suggestion", "sweep", "update"}
 
 
