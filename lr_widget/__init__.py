@@ -2,7 +2,7 @@
 
 from ._frontend import NPM_NAME as _NPM_NAME
 from ._frontend import __version__
-from .compare import compare
+from .comparison import compare
 from .curve import Curve, Epoch, Point
 from .finder import LRFinder
 from .one_cycle import fit_one_cycle

@@ -8,22 +8,14 @@ import lr_widget
 ROOMS = Path(lr_widget.__file__).parent
 
 CORRIDORS = {
-    "__init__": {
-        "_frontend",
-        "compare",
-        "curve",
-        "finder",
-        "one_cycle",
-        "repeats",
-        "run",
-    }
-    | {"snapshot", "sweep", "task"},
+    "__init__": {"_frontend", "comparison", "curve", "finder", "one_cycle", "repeats"}
+    | {"run", "snapshot", "sweep", "task"},
     "_frontend": set(),
     "archive": set(),
     "axis": set(),
     "batch": set(),
     "chart": {"axis", "curve"},
-    "compare": {"curve", "loader", "snapshot", "sweep", "task"},
+    "comparison": {"curve", "loader", "snapshot", "sweep", "task"},
     "controls": {"_frontend"},
     "curve": {"archive", "plot", "series", "suggestion"},
     "divergence": set(),

@@ -249,7 +249,7 @@ def _straw(optimizer: Optimizer, group: Mapping[str, Any]) -> None:
     names = inspect.signature(type(optimizer).__init__).parameters
     options = {key: group[key] for key in names if key in group and key != "params"}
     options["lr"] = 1.0
-    type(optimizer)([torch.zeros(1, 1, requires_grad=True)], **options)  # type: ignore[call-arg]
+    type(optimizer)([torch.zeros(1, 1, requires_grad=True)], **options)
 
 
 def _check_state(optimizer: Optimizer, options: dict[str, Any]) -> None:
