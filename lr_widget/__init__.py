@@ -2,9 +2,11 @@
 
 from ._frontend import NPM_NAME as _NPM_NAME
 from ._frontend import __version__
+from .comparison import compare
 from .curve import Curve, Epoch, Point
 from .finder import LRFinder
 from .one_cycle import fit_one_cycle
+from .repeats import Repeats
 from .run import Run
 from .snapshot import restored
 from .sweep import range_test
@@ -15,9 +17,11 @@ __all__ = [
     "Epoch",
     "LRFinder",
     "Point",
+    "Repeats",
     "Run",
     "Task",
     "__version__",
+    "compare",
     "fit_one_cycle",
     "range_test",
     "restored",

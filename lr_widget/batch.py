@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import copy
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
 import torch
@@ -37,6 +38,53 @@ def samples(batch: Any) -> int:
         )
         return next((samples(part) for part in parts), 1)
     return 1
+
+
+def detached(value: Any) -> Any:
+    """A model's output without its graph: every tensor in it that can be reached."""
+    if callable(getattr(value, "detach", None)):
+        return value.detach()
+    if isinstance(value, MutableMapping):
+        copied = copy.copy(value)  # of its own type, which may have attributes too
+        for key, part in value.items():
+            copied[key] = detached(part)
+        return copied
+    if isinstance(value, (tuple, list)):
+        parts = [detached(part) for part in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+    return value
+
+
+class Tally:
+    """Means over the samples of some batches.
+
+    >>> tally = Tally()
+    >>> tally.add({"accuracy": 0.5}, 3)
+    >>> tally.add({"accuracy": 1.0}, 1)
+    >>> tally.means()
+    {'accuracy': 0.625}
+    """
+
+    def __init__(self) -> None:
+        self._sizes: list[int] = []
+        self._values: dict[str, list[float]] = {}
+
+    def add(self, values: Mapping[str, Any], size: int) -> None:
+        """Take in the values of one more batch, of `size` samples."""
+        self._sizes.append(size)
+        for name, value in values.items():
+            self._values.setdefault(name, []).append(float(value))
+
+    def means(self) -> dict[str, float]:
+        """The mean of each value; that of a single batch is exactly its value."""
+        if len(self._sizes) == 1:
+            return {name: value for name, [value] in self._values.items()}
+        count = sum(self._sizes)
+        return {
+            name: sum(v * size for v, size in zip(values, self._sizes, strict=True))
+            / count
+            for name, values in self._values.items()
+        }
 
 
 def own_loss(output: Any) -> Any:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import math
+import os
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .archive import foreign, number, read, written
+from .plot import drawn
+from .series import Array, Series, Trace, checked_beta
 from .suggestion import Suggestions, suggest
 
-Array = NDArray[np.float64]
+_Self = TypeVar("_Self", bound="Curve")
+
+#: What a metric cannot be called: these are columns of a curve already.
+RESERVED = frozenset({"repeat", "step", "lr", "loss", "smooth"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,8 @@ class Point:
     """One optimizer step: the LR it used and the loss it was computed from.
 
     `step` counts from 0. `epoch` is set on the last point of each epoch of a fit.
+    `metrics` has what else was measured at this step, by name: metrics of the batch
+    that was trained on, and those on the validation batches as `valid_...`.
 
     >>> Point(step=0, lr=1e-7, loss=2.3).lr
     1e-07
@@ -45,25 +54,7 @@ class Point:
     lr: float
     loss: float
     epoch: Epoch | None = None
-
-
-class _Column:
-    """Float64 numbers that are only ever appended; a view taken stays valid."""
-
-    def __init__(self) -> None:
-        self._store = np.empty(256)
-        self._size = 0
-
-    def append(self, value: float) -> None:
-        if self._size == len(self._store):
-            self._store = np.concatenate([self._store, np.empty(self._size)])
-        self._store[self._size] = value
-        self._size += 1
-
-    def view(self) -> Array:
-        view = self._store[: self._size]
-        view.flags.writeable = False
-        return view
+    metrics: dict[str, float] = field(default_factory=dict, hash=False)
 
 
 class Curve:
@@ -86,18 +77,29 @@ class Curve:
     ) -> None:
         self.num_iter = num_iter
         self.epochs: list[Epoch] = []
-        self._lrs, self._losses = _Column(), _Column()
-        self._smooth: dict[float, _Column] = {}
-        self._running: dict[float, float] = {}
+        self._series = {"loss": Series()}
         self._lock = threading.Lock()
         for point in points:
             self.append(point)
 
     def append(self, point: Point) -> None:
-        """Record one more point."""
+        """Record one more point.
+
+        Raises
+        ------
+        ValueError
+            If one of its metrics has the name of another column (`curve.RESERVED`).
+        """
+        for name in point.metrics:
+            if name in RESERVED:
+                raise ValueError(f"metrics has {name!r}, which is taken: rename it")
         with self._lock:
-            self._lrs.append(point.lr)
-            self._losses.append(point.loss)
+            step = len(self._series["loss"].values)
+            for name, value in {"loss": point.loss, **point.metrics}.items():
+                if name not in self._series:
+                    # A new dict: who goes through the measures keeps the old one.
+                    self._series = {**self._series, name: Series()}
+                self._series[name].append(step, point.lr, value)
             if point.epoch is not None:
                 self.epochs.append(point.epoch)
 
@@ -106,10 +108,16 @@ class Curve:
 
     def __iter__(self) -> Iterator[Point]:
         with self._lock:
-            rows = zip(self._lrs.view(), self._losses.view(), strict=True)
+            loss, *rest = self._series.values()
+            rows = zip(loss.lrs.view(), loss.values.view(), strict=True)
             ends = {epoch.step: epoch for epoch in self.epochs}
+            found: dict[int, dict[str, float]] = {}
+            for name, series in zip([*self._series][1:], rest, strict=True):
+                steps, values = series.steps.view(), series.values.view()
+                for step, value in zip(steps.tolist(), values.tolist(), strict=True):
+                    found.setdefault(int(step), {})[name] = value
         return (
-            Point(i, float(lr), float(loss), ends.get(i))
+            Point(i, float(lr), float(loss), ends.get(i), found.get(i, {}))
             for i, (lr, loss) in enumerate(rows)
         )
 
@@ -120,13 +128,18 @@ class Curve:
     def lrs(self) -> Array:
         """LR of each step, shape (n,), float64, read-only."""
         with self._lock:
-            return self._lrs.view()
+            return self._series["loss"].lrs.view()
 
     @property
     def losses(self) -> Array:
         """Raw loss of each step, shape (n,), float64, read-only."""
         with self._lock:
-            return self._losses.view()
+            return self._series["loss"].values.view()
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """What was measured: `"loss"`, then each metric as it first came."""
+        return tuple(self._series)
 
     def smooth(self, beta: float = 0.98) -> Array:
         """Exponential moving average of the losses, corrected for its start.
@@ -144,73 +157,150 @@ class Curve:
         ValueError
             If `beta` is not in [0, 1).
         """
-        if not 0 <= beta < 1:
-            raise ValueError(f"beta must be in [0, 1), not {beta}: try 0.98")
-        with self._lock:
-            smoothed = self._smooth.setdefault(beta, _Column())
-            running = self._running.get(beta, 0.0)
-            done = len(smoothed.view())
-            for i, loss in enumerate(self._losses.view()[done:].tolist(), start=done):
-                running = beta * running + (1 - beta) * loss
-                smoothed.append(running / (1 - beta ** (i + 1)))
-            self._running[beta] = running
-            return smoothed.view()
+        return self.trace("loss", beta).smooth
 
-    def suggestions(self) -> Suggestions:
+    def trace(self, measure: str = "loss", beta: float = 0.98) -> Trace:
+        """One measure at the steps at which it was taken: LRs, values, and smoothed.
+
+        Smoothed as the losses are in `smooth`, but for `valid_...` measures: those are
+        always of the same batches, and stay as they are.
+
+        >>> Curve([Point(0, 0.1, 2.0, metrics={"accuracy": 0.5})]).trace("accuracy")
+        Trace(lrs=array([0.1]), values=array([0.5]), smooth=array([0.5]))
+
+        Raises
+        ------
+        ValueError
+            If `measure` was never taken, or `beta` is not in [0, 1).
+        """
+        beta, series = checked_beta(beta), self._measured(measure)
+        with self._lock:
+            values = series.values.view()
+            fixed = measure.startswith("valid_")
+            smooth = values if fixed else series.smooth(beta)
+            return Trace(series.lrs.view(), values, smooth)
+
+    def steps(self, measure: str = "loss") -> NDArray[np.intp]:
+        """The steps at which a measure was taken, one for each entry of its `trace`.
+
+        Raises
+        ------
+        ValueError
+            If `measure` was never taken.
+        """
+        series = self._measured(measure)
+        with self._lock:
+            return series.steps.view().astype(np.intp)
+
+    def suggestions(self, beta: float = 0.98) -> Suggestions:
         """The LR that each rule reads off the smoothed curve (`suggestion.RULES`).
 
         A rule that has none gives None; `.reason` says why when no rule has any.
         """
-        smooth = self.smooth()
-        return suggest(self.lrs[: len(smooth)], smooth, self.num_iter)
+        lrs, losses, smooth = self.trace("loss", beta)
+        return suggest(lrs, smooth, self.num_iter, losses=losses)
+
+    def to_frame(self, *, beta: float = 0.98) -> Any:
+        """A pandas DataFrame: step, lr, loss, smooth, and each metric; a row per step.
+
+        Where a metric was not measured there is NaN.
+        """
+        import pandas as pd  # type: ignore[import-untyped]
+
+        with self._lock:
+            columns = dict(self._series)
+            loss = columns.pop("loss")
+            frame = pd.DataFrame({
+                "step": range(len(loss.values)),
+                "lr": loss.lrs.view(),
+                "loss": loss.values.view(),
+                "smooth": loss.smooth(checked_beta(beta)),
+            })  # fmt: skip
+            for name, series in columns.items():
+                frame[name] = float("nan")
+                frame.loc[series.steps.view().astype(int), name] = series.values.view()
+        return frame
+
+    def plot(
+        self, ax: Any = None, *, beta: float = 0.98, lr: float | None = None
+    ) -> Any:
+        """Draw loss against LR with matplotlib, with the suggestions.
+
+        Parameters
+        ----------
+        ax
+            Axes to draw into. Default: those of a new figure.
+        beta
+            Smoothing, as in `smooth`.
+        lr
+            A learning rate to mark with a line, such as the one that was picked.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        return drawn(self.trace("loss", beta), self.suggestions(beta), ax, lr)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the curve to a JSON file, every float exactly; `load` reads it.
+
+        A file of that name is replaced, in one move, once the new one is complete.
+        """
+        with self._lock:
+            measures = {k: series.record() for k, series in self._series.items()}
+            epochs = [asdict(epoch) for epoch in self.epochs]
+        start = {"num_iter": self.num_iter}
+        written(path, {**start, "measures": measures, "epochs": epochs})
+
+    @classmethod
+    def load(cls: type[_Self], path: str | os.PathLike[str]) -> _Self:
+        """The curve in a file that `save` wrote.
+
+        Raises
+        ------
+        OSError
+            If there is no file, or it cannot be read.
+        ValueError
+            If it is another kind of file, damaged, or a newer version's.
+        """
+        record = read(path)
+        try:
+            planned = record["num_iter"]
+            curve = cls(num_iter=None if planned is None else int(planned))
+            curve.epochs = [_epoch(entry) for entry in record["epochs"]]
+            measures = {k: Series.of(v) for k, v in record["measures"].items()}
+            curve._series = {"loss": measures.pop("loss"), **measures}
+            steps = set(range(len(curve)))
+            if not all(
+                steps.issuperset(s.steps.view()) for s in curve._series.values()
+            ):
+                raise ValueError("a measure of a step that was not made")
+            if measures.keys() & RESERVED:
+                raise ValueError(f"metrics have names of {sorted(RESERVED)}")
+        except (LookupError, TypeError, ValueError, AttributeError) as why:
+            raise foreign(path, f"damaged: {why!r}") from None
+        return curve
+
+    def _measured(self, measure: str) -> Series:
+        if measure not in self._series:
+            raise ValueError(
+                f"measure must be one of {', '.join(self.measures)}, not {measure!r}"
+            )
+        return self._series[measure]
 
 
-class Divergence:
-    """The stop rule of a sweep: whether the loss has left the range it moved in.
-
-    It has at the first loss that is not finite, and, after ten steps, once
-
-        `smooth > start + 3 * max(start - best, 4 * noise, 1e-3 * |start|)`
-
-    with `start` the median of the first ten losses, `smooth` the moving average from
-    there on (beta 0.9), `best` the lowest `smooth`, and `noise` a robust estimate of
-    the standard deviation of a loss (1.4826 / sqrt 2 * median |difference|, of all
-    losses or of those among the first ten that differ, whichever is more).
-
-    Being relative to the range seen so far it holds for losses of any sign and size.
-    Without the noise term a flat start would stop it, and without the last one a loss
-    that neither falls nor is noisy (a trained model on one batch) would at a rise that
-    nobody can see. Losses of exactly zero at the start have no size to be relative to,
-    and are left out.
-    """
-
-    _START, _BETA = 10, 0.9
-
-    def __init__(self) -> None:
-        self._losses: list[float] = []
-        self._start = self._smooth = math.nan
-        self._best = math.inf
-
-    def update(self, loss: float) -> bool:
-        """Take in the next loss; True once the sweep should stop."""
-        if not math.isfinite(loss):
-            return True
-        if loss == 0 and not self._losses:
-            return False
-        self._losses.append(loss)
-        if len(self._losses) <= self._START:
-            # The median: a spike among the first losses is no measure of anything.
-            self._start = self._smooth = float(np.median(self._losses))
-            return False
-        self._smooth = smooth = self._BETA * self._smooth + (1 - self._BETA) * loss
-        self._best = min(self._best, smooth)
-        fall = max(self._start - self._best, 1e-3 * abs(self._start))
-        if smooth <= self._start + 3 * fall:
-            return False
-        # Sorting all losses so far is dear, so it is done only where it decides.
-        steps = np.abs(np.diff(self._losses))
-        first = steps[: self._START - 1]
-        moves = first[first > 0]  # of a loss that is mostly zero, say
-        noise = max(np.median(steps), np.median(moves) if len(moves) else 0.0)
-        noise *= 1.4826 / math.sqrt(2)
-        return not smooth <= self._start + 3 * max(fall, 4 * noise)
+def _epoch(entry: dict[str, Any]) -> Epoch:
+    """An epoch as it lies in a file."""
+    valid = entry["valid_loss"]
+    return Epoch(
+        int(entry["epoch"]),
+        int(entry["step"]),
+        number(entry["train_loss"]),
+        None if valid is None else number(valid),
+        {str(k): number(v) for k, v in entry["metrics"].items()},
+    )

@@ -6,16 +6,17 @@ import copy
 import inspect
 import operator
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.utils.data import DataLoader
 
+from .loader import owners
 from .task import Task
 
 Undo = Callable[[], object]
@@ -34,7 +35,8 @@ def restored(task: Task, device: str = "cpu") -> AbstractContextManager[None]:
 
     Covered are parameters and buffers (non-persistent ones too, the same tensor
     objects), `requires_grad`, `.grad` (None stays None), every attribute of a module,
-    the train flag among them, and the tensors, lists and dicts in it; optimizer state
+    the train flag among them, and the tensors, lists and dicts in it, and likewise of
+    metrics that are objects; optimizer state
     and every option of every param group; a GradScaler; the random state of Python,
     NumPy, torch and each accelerator; the generators and the position of a loader, of
     its samplers and its dataset that have such. Hooks are left alone. It holds however
@@ -68,17 +70,52 @@ def restored(task: Task, device: str = "cpu") -> AbstractContextManager[None]:
         raise ValueError(
             f'snapshot_device must be "cpu" or "model" (beside it), not {device!r}'
         )
-    return _restored(task, "cpu" if device == "cpu" else None)
+    seen = _Seen("cpu" if device == "cpu" else None)
+    parts = (_random, _loader, _modules, _metrics, _optimizer, _scaler, _resets)
+    return _put_back(part(task, seen) for part in parts)
+
+
+def rewound(task: Task, loader: Any) -> AbstractContextManager[None]:
+    """Put random state and a loader's position back on leaving.
+
+    What was drawn in the block is drawn again after it. Covered are the global
+    generators, and those and the position of the loader, its samplers and dataset.
+    """
+    return _put_back(part for part in (_random(task, _Seen(None)), _drawn(loader)))
+
+
+def observed(task: Task) -> AbstractContextManager[None]:
+    """Put back on leaving what a forward pass without gradients may change.
+
+    Covered are random state, buffers, attributes of modules and of metrics; not the
+    parameters nor the optimizer, so that it is cheap. Modules that have a `reset()`
+    are reset, as in `restored`.
+    """
+    seen = _Seen(None)
+    for module in task.modules():
+        for parameter in module.parameters(recurse=False):
+            seen.first(parameter)
+    parts = (_random, _modules, _metrics, _resets)
+    return _put_back(part(task, seen) for part in parts)
+
+
+def adjusted(task: Task) -> AbstractContextManager[None]:
+    """Put the options of every param group back on leaving; not the state."""
+    seen = _Seen(None)
+    seen.first(task.optimizer.state)
+    for group in task.optimizer.param_groups:
+        for parameter in group["params"]:
+            seen.first(parameter)
+    return _put_back(part for part in (_optimizer(task, seen),))
 
 
 @contextmanager
-def _restored(task: Task, place: str | None) -> Iterator[None]:
-    seen = _Seen(place)
+def _put_back(parts: Iterable[Iterator[Undo]]) -> Iterator[None]:
     with ExitStack() as undo:
         # A stack: what comes first is put back last, and one part that fails does not
         # keep the others from it.
-        for part in (_random, _loader, _modules, _optimizer, _scaler, _resets):
-            for put_back in part(task, seen):
+        for part in parts:
+            for put_back in part:
                 undo.callback(put_back)
         yield
 
@@ -120,12 +157,12 @@ def _random(task: Task, seen: _Seen) -> Iterator[Undo]:
 
 
 def _loader(task: Task, seen: _Seen) -> Iterator[Undo]:
+    yield from _drawn(task.loader)
+
+
+def _drawn(loader: Any) -> Iterator[Undo]:
     """A loader's position, where it can tell it, and the generators it draws from."""
-    loader: Any = task.loader
-    batch_sampler = getattr(loader, "batch_sampler", None)
-    owners = [loader, getattr(loader, "dataset", None), batch_sampler]
-    owners += [getattr(owner, "sampler", None) for owner in (loader, batch_sampler)]
-    for owner in {id(owner): owner for owner in owners}.values():
+    for owner in owners(loader):
         for value in getattr(owner, "__dict__", {}).values():
             yield from _generator(value)
         if isinstance(owner, DataLoader):
@@ -138,6 +175,17 @@ def _modules(task: Task, seen: _Seen) -> Iterator[Undo]:
     for module in task.modules():
         yield from _attributes(module, seen)
         yield from _contents([module._parameters, module._buffers], seen)
+
+
+def _metrics(task: Task, seen: _Seen) -> Iterator[Undo]:
+    """Metrics that are objects: those of torchmetrics add up what they see."""
+    for metric in task.metrics.values():
+        if isinstance(metric, nn.Module):
+            for module in metric.modules():
+                yield from _attributes(module, seen)
+                yield from _contents([module._parameters, module._buffers], seen)
+        elif hasattr(metric, "__dict__") and not isinstance(metric, type):
+            yield from _attributes(metric, seen)
 
 
 def _optimizer(task: Task, seen: _Seen) -> Iterator[Undo]:

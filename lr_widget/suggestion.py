@@ -99,7 +99,12 @@ RULES = {
 }
 
 
-def suggest(lrs: Array, smooth: Array, num_iter: int | None = None) -> Suggestions:
+def suggest(
+    lrs: Array,
+    smooth: Array,
+    num_iter: int | None = None,
+    losses: Array | None = None,
+) -> Suggestions:
     """Every rule's LR for the curve of `smooth` losses against `lrs`.
 
     As in fastai the first tenth of the `num_iter` planned steps (default: of the steps

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, closing
+from itertools import islice
 from numbers import Integral, Real
 from typing import Any
 
-from .curve import Divergence, Point
-from .snapshot import restored
+from .batch import Tally
+from .curve import Point
+from .divergence import Divergence
+from .snapshot import observed, restored, rewound
 from .task import Task
 
 #: How often a step that the GradScaler skips is made again: from the usual 2^16 the
@@ -25,6 +28,8 @@ def range_test(
     num_iter: int = 100,
     stop_div: bool = True,
     snapshot_device: str = "cpu",
+    valid_every: int | None = None,
+    valid_batches: int = 4,
 ) -> Generator[Point, None, str]:
     """Train for `num_iter` steps while the LR grows, then put everything back.
 
@@ -43,6 +48,13 @@ def range_test(
     was none: it is made again at the same LR with the next batches, up to 32 times,
     unless its loss was not finite, which ends the test as any such loss does.
 
+    With `task.metrics` each Point has them too, of the very output that its loss came
+    from (with `accumulate` their mean over the samples). With `valid_every` some Points
+    have `valid_loss` and `valid_...` metrics as well, from which Smith reads the LR
+    (accuracy against LR, section 3.3): computed after the update, so that they show
+    what the LR of that step led to, in eval mode, and without effect on the training:
+    all else is the same with and without them.
+
     The test is Leslie Smith's (2015, https://arxiv.org/abs/1506.01186), in the
     exponential form of fastai's `lr_find`.
 
@@ -55,16 +67,20 @@ def range_test(
     num_iter
         Number of steps, at least 2.
     stop_div
-        Whether to end once the loss diverges (`curve.Divergence`).
+        Whether to end once the loss diverges (`divergence.Divergence`).
     snapshot_device
         Where the copy of model and optimizer state is held meanwhile: `"cpu"`, or
         `"model"` for beside the model. The latter saves two copies across the bus,
         and takes as much device memory as model and optimizer state do once more.
+    valid_every
+        Evaluate every so many steps, from the first on, and at the last. Default: not.
+    valid_batches
+        On how many batches of `task.valid_loader`; they are drawn once, at the start.
 
     Yields
     ------
     Point
-        After each step: the step, the LR it used, and its loss.
+        After each step: the step, the LR it used, its loss, and its metrics.
 
     Returns
     -------
@@ -79,7 +95,8 @@ def range_test(
         If the GradScaler skipped one step 33 times in a row.
     """
     lrs = sweep_lrs(start_lr, end_lr, num_iter)
-    return _sweep(task, lrs, stop_div, restored(task, snapshot_device))
+    probe = _Probe(task, valid_every, valid_batches, len(lrs))
+    return _sweep(task, lrs, stop_div, restored(task, snapshot_device), probe)
 
 
 def sweep_lrs(start_lr: float, end_lr: float, num_iter: int) -> list[float]:
@@ -103,29 +120,83 @@ def sweep_lrs(start_lr: float, end_lr: float, num_iter: int) -> list[float]:
 
 
 def _sweep(
-    task: Task, lrs: list[float], stop_div: bool, unharmed: AbstractContextManager[None]
+    task: Task,
+    lrs: list[float],
+    stop_div: bool,
+    unharmed: AbstractContextManager[None],
+    probe: _Probe,
 ) -> Generator[Point, Any, str]:
     divergence = Divergence()
     ratios = task.lr_ratios()
     with unharmed, task.mode(train=True), closing(task.batches()) as batches:
+        probe.draw()
         for step, lr in enumerate(lrs):
             task.set_lrs([lr * ratio for ratio in ratios])
-            loss = _made(task, batches)
-            yield Point(step, lr, loss)
-            if stop_div and divergence.update(loss):
+            loss, metrics = _made(task, batches)
+            diverged = stop_div and divergence.update(loss)
+            metrics |= probe.at(step, last=diverged)
+            yield Point(step, lr, loss, metrics=metrics)
+            if diverged:
                 return "diverged"
     return "done"
 
 
-def _made(task: Task, batches: Iterator[Any]) -> float:
-    """The loss of one update that the scaler has let pass."""
+def _made(task: Task, batches: Iterator[Any]) -> tuple[float, dict[str, float]]:
+    """Loss and metrics of one update that the scaler has let pass."""
     for _ in range(1 + _SKIPS):
-        scale = task.scale()
-        loss = float(task.update(batches))  # waits for the device: one sync a step
+        scale, tally = task.scale(), Tally() if task.metrics else None
+        loss = float(task.update(batches, tally=tally))  # waits: one sync a step
         if not task.scale() < scale or not math.isfinite(loss):
-            return loss
+            return loss, {} if tally is None else tally.means()
     raise RuntimeError(
         f"scaler skipped {1 + _SKIPS} steps in a row, down to a scale of"
         f" {task.scale():g}: the gradients are not finite at any scale; pass"
         " autocast=torch.bfloat16 without a scaler, or lower end_lr"
     )
+
+
+class _Probe:
+    """Loss and metrics on a few validation batches, every so many steps."""
+
+    def __init__(self, task: Task, every: Any, count: Any, num_iter: int) -> None:
+        for name, value, usual in (
+            ("valid_every", 1 if every is None else every, 10),
+            ("valid_batches", count, 4),
+        ):
+            whole = isinstance(value, Integral) and not isinstance(value, bool)
+            if not whole or value < 1:
+                raise ValueError(
+                    f"{name} must be a whole number of at least 1, not {value!r}: try"
+                    f" {usual}, or leave it out"
+                )
+        if every is not None and task.valid_loader is None:
+            raise ValueError(
+                "valid_every needs a valid_loader: pass one to the task, or leave"
+                " valid_every out"
+            )
+        if every is not None and isinstance(task.valid_loader, Iterator):
+            raise ValueError(
+                "valid_every draws batches that are needed again later, and"
+                " valid_loader is an iterator: pass a DataLoader, a list, or another"
+                " iterable that starts anew"
+            )
+        self._task, self._every, self._count = task, every, count
+        self._last, self._batches = num_iter - 1, list[Any]()
+
+    def draw(self) -> None:
+        """Take the batches, and leave no trace of it."""
+        loader = self._task.valid_loader
+        if self._every is not None and loader is not None:
+            with rewound(self._task, loader):
+                self._batches = list(islice(loader, self._count))
+
+    def at(self, step: int, *, last: bool) -> dict[str, float]:
+        """What is measured after a step: nothing, if it is not one of those."""
+        if self._every is None:
+            return {}
+        if step % self._every and step != self._last and not last:
+            return {}
+        with observed(self._task):
+            found = self._task.evaluate(self._batches)
+        loss, metrics = found or (math.nan, {})
+        return {f"valid_{k}": v for k, v in {"loss": loss, **metrics}.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -13,10 +14,13 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.optim import AdamW, Optimizer
 
-from .batch import checked, moved, outcome, samples
+from .batch import Tally, checked, detached, moved, outcome, samples
 from .update import Update, check_update
 
 Metric = Callable[[Any, Any], Any]
+
+#: Names that a metric cannot have, besides `valid_...`: a curve's own columns.
+_TAKEN = {"repeat", "step", "lr", "loss", "smooth"}
 
 
 class Task:
@@ -45,7 +49,8 @@ class Task:
     valid_loader : iterable of batches, optional
         Gone through after each epoch of a fit.
     metrics : mapping or sequence of callables `(output, target) -> value`, optional
-        Computed on each validation batch and averaged over the samples.
+        Computed on each validation batch and averaged over the samples; in a range
+        test also on each training batch, from the output that its loss came from.
     step : callable `(model, batch) -> scalar tensor`, optional
         Computes the loss of a batch; `loss_fn` is not used then.
     device : torch.device or str, optional
@@ -138,6 +143,19 @@ class Task:
             optimizer, accumulate=accumulate, clip_norm=clip_norm, scaler=scaler
         )
 
+    def with_loader(self, loader: Iterable[Any]) -> Task:
+        """The same task with another loader; it shares model, optimizer and all else.
+
+        Raises
+        ------
+        ValueError
+            If `loader` is none, or is empty.
+        """
+        _check_loader("loader", loader)
+        task = copy.copy(self)
+        task.loader = loader
+        return task
+
     def modules(self) -> Iterator[nn.Module]:
         """The model's modules, and those of a `loss_fn` that is a module itself."""
         yield from self.model.modules()
@@ -188,15 +206,20 @@ class Task:
         """Train on one batch; its loss before the update, a detached scalar tensor."""
         return self.update(iter([batch]), 1)
 
-    def update(self, batches: Iterator[Any], count: int | None = None) -> Tensor:
+    def update(
+        self,
+        batches: Iterator[Any],
+        count: int | None = None,
+        tally: Tally | None = None,
+    ) -> Tensor:
         """Take one optimizer step for the next `count` batches; their mean loss.
 
-        A batch is drawn when the one before is done with. Default: `accumulate`.
+        A batch is drawn when the one before is done with. Default: `accumulate`. The
+        task's metrics of each batch go into `tally`, where one is given.
         """
         count = self.accumulate if count is None else count
         with torch.inference_mode(False), torch.enable_grad():
-            losses = (self._checked(self._loss(b)) for b in islice(batches, count))
-            return self._update(losses, count)
+            return self._update(self._losses(islice(batches, count), tally), count)
 
     def scale(self) -> float:
         """The scaler's factor; lower after a step than before, it was skipped."""
@@ -212,24 +235,33 @@ class Task:
         """
         if self.valid_loader is None:
             return None
-        totals: dict[str, float] = dict.fromkeys(["loss", *self.metrics], 0.0)
-        count = 0
+        return self.evaluate(self.valid_loader, stopping)
+
+    def evaluate(
+        self, batches: Iterable[Any], stopping: Callable[[], bool] = lambda: False
+    ) -> tuple[float, dict[str, float]] | None:
+        """Mean loss and metrics over `batches`; see `validate`.
+
+        Raises
+        ------
+        ValueError
+            If there is no batch.
+        """
+        tally, empty = Tally(), True
         with self.mode(train=False), torch.no_grad():
-            for batch in self.valid_loader:
+            for batch in batches:
                 if stopping():
                     return None
+                empty = False
                 batch = self._moved(batch)
                 with self._precision():
                     output, target, loss = self._forward(batch)
-                size = samples(batch)
-                count += size
-                totals["loss"] += float(loss) * size
-                for name, metric in self.metrics.items():
-                    totals[name] += float(metric(output, target)) * size
-        if not count:
+                values = {"loss": loss, **self._measured(output, target)}
+                tally.add(values, samples(batch))
+        if empty:
             raise ValueError("valid_loader gave no batch: leave it out or fill it")
-        loss, *values = (total / count for total in totals.values())
-        return loss, dict(zip(self.metrics, values, strict=True))
+        metrics = tally.means()
+        return metrics.pop("loss"), metrics
 
     @contextmanager
     def mode(self, *, train: bool) -> Iterator[None]:
@@ -247,10 +279,34 @@ class Task:
             for module, flag in flags:
                 module.training = flag
 
-    def _loss(self, batch: Any) -> Any:
+    def _losses(self, batches: Iterable[Any], tally: Tally | None) -> Iterator[Tensor]:
+        """Loss of each batch, and its metrics once its gradients are there.
+
+        No name here holds a loss: its graph is gone before the next batch's is made.
+        """
+        for batch in batches:
+            if tally is None:
+                yield self._loss(batch)
+                continue
+            made: list[Any] = []
+            yield self._loss(batch, made)
+            output, target, size = made
+            with torch.no_grad():
+                tally.add(self._measured(output, target), size)
+
+    def _loss(self, batch: Any, made: list[Any] | None = None) -> Tensor:
+        """Loss of a batch; output without its graph, target and size go to `made`."""
         batch = self._moved(batch)
         with self._precision():
-            return self._forward(batch)[2]
+            output, target, loss = self._forward(batch)
+        if made is not None:
+            made += [detached(output), target, samples(batch)]
+        return self._checked(loss)
+
+    def _measured(self, output: Any, target: Any) -> dict[str, float]:
+        return {
+            name: float(metric(output, target)) for name, metric in self.metrics.items()
+        }
 
     def _precision(self) -> AbstractContextManager[object]:
         if self.autocast is None:
@@ -332,6 +388,11 @@ def _named(
             )
         metrics = dict(zip(names, metrics, strict=True))
     for name, metric in metrics.items():
+        if name in _TAKEN or name.startswith("valid_"):
+            raise ValueError(
+                f"metrics cannot have the name {name!r}, which a curve uses itself:"
+                " pass a mapping of another name to the metric"
+            )
         if not callable(metric):
             raise ValueError(
                 f"metrics[{name!r}] must be callable as (output, target) -> value"

@@ -1,14 +1,17 @@
-"""Curve keeps what happened; Divergence says when a sweep is over."""
+"""Curve keeps what happened."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lr_widget import Curve, Epoch, Point
-from lr_widget.curve import Divergence
+from lr_widget.curve import RESERVED
+from lr_widget.series import KEPT
+from lr_widget.suggestion import suggest
 
 LOSSES = st.lists(st.floats(-1e6, 1e6), max_size=60)
 BETAS = st.floats(0, 0.999)
@@ -123,148 +126,164 @@ def test_a_beta_that_cannot_be_is_refused(beta):
         curve_of([1.0]).smooth(beta)
 
 
-# Divergence ---------------------------------------------------------------------------
+# Metrics ------------------------------------------------------------------------------
 
 
-def stop(losses):
-    """The index at which the rule stops, or None."""
-    rule = Divergence()
-    return next((i for i, loss in enumerate(losses) if rule.update(loss)), None)
+def with_metrics():
+    """Five points, accuracy at each, validation at the first, third and last."""
+    return Curve([
+        Point(i, 10.0 ** (i - 5), 3.0 - i, metrics={"accuracy": 0.1 * i}
+              | ({"valid_loss": 5.0 - i, "valid_accuracy": 0.2 * i}
+                 if i % 2 == 0 else {}))
+        for i in range(5)
+    ])  # fmt: skip
 
 
-def sweep_like(scale=1.0, shift=0.0, noise=0.0, seed=0):
-    """Flat for 40 steps, falling for 30, then growing by half at each step."""
-    fall = [1 - 0.6 * i / 30 for i in range(30)]
-    shape = [1.0] * 40 + fall + [0.4 * 1.5**i for i in range(30)]
-    jitter = np.random.default_rng(seed).normal(0, noise, len(shape))
-    return [scale * loss + shift for loss in np.array(shape) + jitter]
+def test_a_curve_gives_back_its_points_with_their_metrics():
+    points = list(with_metrics())
+    assert points[2].metrics == {
+        "accuracy": 0.2, "valid_loss": 3.0, "valid_accuracy": 0.4
+    }  # fmt: skip
+    assert points[1].metrics == {"accuracy": 0.1}
+    assert list(Curve(points)) == points
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("at", [0, 3, 30])
-def test_a_loss_that_is_not_finite_stops_at_once(bad, at):
-    assert stop([1.0] * at + [bad] + [1.0] * 5) == at
+def test_measures_are_the_loss_and_each_metric_as_it_first_came():
+    assert Curve().measures == ("loss",)
+    assert with_metrics().measures == (
+        "loss", "accuracy", "valid_loss", "valid_accuracy"
+    )  # fmt: skip
 
 
-@pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])
-@pytest.mark.parametrize("shift", [0.0, -0.4, -5.0])
-@pytest.mark.parametrize("noise", [0.0, 0.02])
-def test_a_loss_of_any_size_and_sign_stops_when_it_blows_up(scale, shift, noise):
-    at = stop(sweep_like(scale, shift * scale, noise))
-    assert at is not None
-    assert 70 < at < 95
+def test_a_trace_has_the_steps_at_which_it_was_measured_and_no_other():
+    curve = with_metrics()
+    lrs, values, smooth = curve.trace("valid_loss")
+    assert lrs.tolist() == [1e-5, 1e-3, 1e-1]
+    assert values.tolist() == [5.0, 3.0, 1.0]
+    assert smooth.tolist() == values.tolist()
+    assert curve.steps("valid_loss").tolist() == [0, 2, 4]
+    assert curve.steps().tolist() == [0, 1, 2, 3, 4]
 
 
-@given(st.floats(1e-6, 1e6), st.floats(-100, 100))
-def test_the_stop_does_not_depend_on_the_unit_of_the_loss(scale, shift):
-    here = stop(sweep_like(noise=0.02))
-    assert stop(sweep_like(scale, shift * scale, noise=0.02)) == here
-
-
-def test_flat_noise_never_stops():
-    for seed in range(200):
-        random = np.random.default_rng(seed)
-        assert stop(random.normal(2.3, 0.3, 300)) is None, seed
-
-
-@pytest.mark.parametrize("level", [2.3, -2.3, 1e-9, 0.0])
-def test_a_constant_loss_never_stops(level):
-    assert stop([level] * 300) is None
-
-
-def test_noise_about_zero_never_stops():
-    for seed in range(200):
-        assert stop(np.random.default_rng(seed).normal(0, 1e-3, 300)) is None, seed
-
-
-def test_heavy_tailed_noise_rarely_stops():
-    stops = [
-        stop(np.random.default_rng(seed).exponential(1.0, 300)) for seed in range(200)
-    ]
-    assert sum(at is not None for at in stops) <= 2
-
-
-@given(st.lists(st.floats(0, 1e3), min_size=12, max_size=60))
-@settings(max_examples=50)
-def test_a_loss_that_only_falls_never_stops(losses):
-    assert stop(sorted(losses, reverse=True)) is None
-
-
-def test_a_loss_that_starts_at_zero_stops_when_it_blows_up():
-    losses = [1e-3 * abs(math.sin(i)) for i in range(40)]
-    losses += [1e-3 * 1.5**i for i in range(40)]
-    losses[0] = 0.0
-    assert stop(losses) is not None
-    assert stop(losses) > 40
-
-
-@pytest.mark.parametrize("zeros", [1, 9, 10, 11, 40])
-@pytest.mark.parametrize("size", [1e-12, 1.0])
-def test_a_loss_that_is_exactly_zero_at_first_may_become_more_than_that(zeros, size):
-    later = size * np.random.default_rng(0).uniform(0.5, 1.5, 200)
-    assert stop([0.0] * zeros + list(later)) is None
-
-
-@pytest.mark.parametrize("zeros", [1, 10, 40])
-def test_a_loss_that_is_exactly_zero_at_first_stops_when_it_blows_up(zeros):
-    at = stop([0.0] * zeros + [1e-9 * 1.5**i for i in range(60)])
-    assert at is not None
-    assert at < zeros + 40
-
-
-def test_a_loss_near_zero_stops_when_it_blows_up():
-    noise = 1e-9 * np.random.default_rng(0).normal(0, 1, 40)
-    at = stop([*noise, *(1e-9 * 1.5**i for i in range(60))])
-    assert at is not None
-    assert 40 < at < 60
-
-
-def test_a_rise_that_nobody_can_see_does_not_stop_but_a_real_one_does():
-    # A trained model on one batch: no noise, nothing left to fall.
-    losses = [2.3 * (1 + 1e-7 * 1.1**i) for i in range(200)]
-    at = stop(losses)
-    assert at is not None
-    assert losses[at] > 2.3 * 1.003
-    assert stop(losses[:60]) is None
-
-
-def test_a_negative_loss_that_falls_ever_further_goes_on():
-    assert stop([-(1.1**i) for i in range(100)]) is None
-
-
-def test_a_negative_loss_that_rises_above_its_range_stops():
-    losses = (
-        [-2.0] * 20 + [-2 - 0.05 * i for i in range(20)] + [1.5**i for i in range(30)]
+def test_a_training_metric_is_smoothed_as_the_loss_is():
+    curve = with_metrics()
+    values = curve.trace("accuracy").values.tolist()
+    np.testing.assert_allclose(
+        curve.trace("accuracy", 0.7).smooth, plain_smooth(values, 0.7)
     )
-    at = stop(losses)
-    assert at is not None
-    assert 40 < at < 60
+    assert curve.trace("loss", 0.7).smooth.tolist() == curve.smooth(0.7).tolist()
 
 
-@pytest.mark.parametrize("spike", [1e2, 1e4])
-@pytest.mark.parametrize("at", [0, 5, 9])
-def test_a_huge_spike_among_the_first_ten_does_not_stop_a_good_descent(spike, at):
-    losses = sweep_like(noise=0.02)[:70]
-    losses[at] = spike
-    assert stop(losses) is None
+def test_a_trace_cannot_be_written_to_and_stays_when_the_curve_grows():
+    curve = with_metrics()
+    trace = curve.trace("accuracy", 0.5)
+    copies = [array.tolist() for array in trace]
+    for array in trace:
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 7
+    for i in range(5, 1000):
+        curve.append(Point(i, 1.0, 1.0, metrics={"accuracy": 1.0}))
+    assert [array.tolist() for array in trace] == copies
+    assert [len(array) for array in curve.trace("accuracy", 0.5)] == [1000] * 3
 
 
-def test_a_loss_that_is_mostly_zero_goes_on():
-    for seed in range(50):
-        random = np.random.default_rng(seed)
-        losses = random.exponential(1.0, 200) * (random.uniform(size=200) < 0.4)
-        assert stop(losses) is None, seed
+@pytest.mark.parametrize("measure", ["precision", "valid_precision", "smooth", None])
+def test_a_measure_that_was_never_taken_is_refused_with_those_that_were(measure):
+    with pytest.raises(ValueError, match=r"one of loss, accuracy, valid_loss, valid_a"):
+        with_metrics().trace(measure)
 
 
-def test_a_spike_in_the_first_steps_neither_stops_nor_blinds_the_rule():
-    losses = sweep_like(noise=0.02)
-    losses[3] = 50.0
-    at = stop(losses)
-    assert at is not None
-    assert 70 < at < 95
+@pytest.mark.parametrize("name", sorted(RESERVED))
+def test_a_metric_with_the_name_of_another_column_is_refused(name):
+    curve = Curve()
+    with pytest.raises(ValueError, match=f"metrics has '{name}'.*rename"):
+        curve.append(Point(0, 0.1, 1.0, metrics={name: 1.0}))
+    assert len(curve) == 0
 
 
-def test_one_bad_batch_in_the_descent_does_not_stop():
-    losses = sweep_like(noise=0.05)[:70]
-    losses[60] *= 4
-    assert stop(losses) is None
+def test_a_slider_that_goes_through_many_betas_leaves_few_averages_behind():
+    curve = curve_of(range(50))
+    for beta in np.linspace(0, 0.99, 200).tolist():
+        plain = curve_of(range(50)).smooth(beta)
+        assert curve.smooth(beta).tolist() == plain.tolist()
+    assert len(curve._series["loss"]._averages) == KEPT
+
+
+def test_suggestions_are_read_off_the_curve_smoothed_as_asked():
+    random = np.random.default_rng(0)
+    losses = [1 - 0.6 * math.tanh(i / 30) for i in range(100)]
+    curve = curve_of(np.array(losses) + random.normal(0, 0.05, 100))
+    for beta in (0.0, 0.9, 0.98):
+        plain = suggest(curve.lrs, curve.smooth(beta), None, losses=curve.losses)
+        assert curve.suggestions(beta) == plain
+    assert curve.suggestions() == curve.suggestions(0.98)
+    assert curve.suggestions(0.0) != curve.suggestions(0.98)
+
+
+# Tables and pictures ------------------------------------------------------------------
+
+
+def test_a_frame_has_a_row_per_step_and_nan_where_nothing_was_measured():
+    frame = with_metrics().to_frame(beta=0.5)
+    assert list(frame.columns) == [
+        "step", "lr", "loss", "smooth", "accuracy", "valid_loss", "valid_accuracy"
+    ]  # fmt: skip
+    assert frame["step"].tolist() == [0, 1, 2, 3, 4]
+    assert frame["smooth"].tolist() == with_metrics().smooth(0.5).tolist()
+    np.testing.assert_array_equal(frame["valid_loss"], [5, math.nan, 3, math.nan, 1])
+
+
+def test_a_frame_of_an_empty_curve_is_empty():
+    frame = Curve().to_frame()
+    assert (len(frame), list(frame.columns)) == (0, ["step", "lr", "loss", "smooth"])
+
+
+def test_a_frame_does_not_change_when_the_curve_grows():
+    curve = curve_of([1.0, 2.0])
+    frame = curve.to_frame()
+    frame.loc[0, "loss"] = 7.0
+    assert curve.losses.tolist() == [1.0, 2.0]
+
+
+@pytest.fixture
+def axes():
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("agg")
+    from matplotlib.figure import Figure
+
+    return Figure().subplots()
+
+
+def test_a_plot_shows_raw_and_smooth_the_suggestions_and_the_lr(axes):
+    curve = curve_of([3 - 0.02 * i for i in range(100)])
+    assert curve.plot(axes, beta=0.5, lr=1e-3) is axes
+    lines = {line.get_label().split()[0]: line for line in axes.lines}
+    assert lines["raw"].get_ydata().tolist() == curve.losses.tolist()
+    assert lines["smoothed"].get_ydata().tolist() == curve.smooth(0.5).tolist()
+    suggestions = curve.suggestions(0.5)
+    assert suggestions["valley"] is not None
+    for name, lr in suggestions.items():
+        assert (name in lines) == (lr is not None)
+        assert lr is None or lines[name].get_xdata().tolist() == [lr]
+    assert list(lines["lr"].get_xdata()) == [1e-3, 1e-3]
+    assert axes.get_xscale() == "log"
+
+
+def test_a_plot_of_an_empty_curve_is_empty(axes):
+    Curve().plot(axes)
+    assert all(len(line.get_xdata()) == 0 for line in axes.lines)
+
+
+def test_a_plot_without_axes_makes_some(axes):
+    import matplotlib.pyplot as plt
+
+    made = curve_of([1.0, 2.0]).plot()
+    assert made in plt.gcf().axes
+    plt.close(made.figure)
+
+
+def test_a_plot_without_matplotlib_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(ImportError, match="pip install matplotlib"):
+        curve_of([1.0]).plot()

@@ -8,31 +8,47 @@ import lr_widget
 ROOMS = Path(lr_widget.__file__).parent
 
 CORRIDORS = {
-    "__init__": {"_frontend", "curve", "finder", "one_cycle", "run", "snapshot"}
-    | {"sweep", "task"},
+    "__init__": {"_frontend", "comparison", "curve", "finder", "one_cycle", "repeats"}
+    | {"run", "snapshot", "sweep", "task"},
     "_frontend": set(),
+    "archive": set(),
     "axis": set(),
     "batch": set(),
     "chart": {"axis", "curve"},
+    "comparison": {"curve", "loader", "snapshot", "sweep", "task"},
     "controls": {"_frontend"},
-    "curve": {"suggestion"},
+    "curve": {"archive", "plot", "series", "suggestion"},
+    "divergence": set(),
     "finder": {"axis", "chart", "controls", "curve", "herald", "one_cycle", "panel"}
     | {"picker", "run", "sweep", "task"},
     "herald": set(),
+    "loader": set(),
     "one_cycle": {"curve", "task"},
     "panel": {"axis", "chart", "controls", "curve"},
+    "plot": {"axis", "series"},
     "picker": {"_frontend", "controls"},
+    "repeats": {"curve", "series", "suggestion"},
     "run": set(),
-    "snapshot": {"task"},
+    "series": {"archive"},
+    "snapshot": {"loader", "task"},
     "suggestion": set(),
-    "sweep": {"curve", "snapshot", "task"},
+    "sweep": {"batch", "curve", "divergence", "snapshot", "task"},
     "task": {"batch", "update"},
     "update": set(),
 }
 
 NO_TORCH = {"axis", "chart", "controls", "curve", "herald", "panel", "picker", "run"}
-NO_TORCH |= {"suggestion"}
+NO_TORCH |= {"archive", "divergence", "plot", "repeats", "series", "suggestion"}
 NO_WIDGETS = {"axis", "batch", "curve", "herald", "one_cycle", "run", "snapshot"}
+NO_WIDGETS |= {
+    "archive",
+    "compare",
+    "divergence",
+    "loader",
+    "plot",
+    "repeats",
+    "series",
+}
 NO_WIDGETS |= {"suggestion", "sweep", "update"}
 
 

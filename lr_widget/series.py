@@ -1,0 +1,133 @@
+"""Series: the values of one measure, at the steps at which it was taken."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .archive import number
+
+Array = NDArray[np.float64]
+
+#: Moving averages that are kept: a slider goes through many betas, a chart asks for
+#: the same few again and again.
+KEPT = 8
+
+
+class Trace(NamedTuple):
+    """One measure against LR: read-only float64 arrays of one length."""
+
+    lrs: Array
+    values: Array
+    smooth: Array
+
+
+class Column:
+    """Float64 numbers that are only ever appended; a view taken stays valid."""
+
+    def __init__(self) -> None:
+        self._store = np.empty(256)
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def append(self, value: float) -> None:
+        """Add one number."""
+        if self._size == len(self._store):
+            self._store = np.concatenate([self._store, np.empty(self._size)])
+        self._store[self._size] = value
+        self._size += 1
+
+    def view(self, start: int = 0) -> Array:
+        """The numbers from `start` on, read-only."""
+        view = self._store[start : self._size]
+        view.flags.writeable = False
+        return view
+
+
+class Series:
+    """Step, LR and value, appended together; their moving averages, kept as they grow.
+
+    >>> series = Series()
+    >>> series.append(0, 1e-3, 2.0), series.append(1, 1e-2, 1.0)
+    (None, None)
+    >>> series.smooth(0.5).round(3).tolist()
+    [2.0, 1.333]
+    """
+
+    def __init__(self) -> None:
+        self.steps, self.lrs, self.values = Column(), Column(), Column()
+        self._averages: dict[float, _Average] = {}
+
+    def append(self, step: int, lr: float, value: float) -> None:
+        """Record the value at one more step."""
+        self.steps.append(step)
+        self.lrs.append(lr)
+        self.values.append(value)
+
+    def smooth(self, beta: float) -> Array:
+        """The moving average of the values; see `Curve.smooth`."""
+        average = self._averages.pop(beta, None) or _Average(beta)
+        self._averages[beta] = average  # last, so that the first is the longest unused
+        if len(self._averages) > KEPT:
+            del self._averages[next(iter(self._averages))]
+        average.take(self.values)
+        return average.column.view()
+
+    def record(self) -> dict[str, list[float]]:
+        """The three columns as lists, for a file."""
+        return {name: column.view().tolist() for name, column in self._columns()}
+
+    @classmethod
+    def of(cls, record: dict[str, list[Any]]) -> Series:
+        """The series that a record is of.
+
+        Raises
+        ------
+        LookupError, TypeError, ValueError
+            If it is none.
+        """
+        series = cls()
+        for name, column in series._columns():
+            for value in record[name]:
+                column.append(number(value))
+        steps = series.steps.view()
+        if not len(steps) == len(series.lrs) == len(series.values):
+            raise ValueError("columns of different length")
+        if not (np.diff(steps) > 0).all():
+            raise ValueError("steps that do not grow")
+        return series
+
+    def _columns(self) -> list[tuple[str, Column]]:
+        return [("step", self.steps), ("lr", self.lrs), ("value", self.values)]
+
+
+class _Average:
+    """An exponential moving average that goes on where it was."""
+
+    def __init__(self, beta: float) -> None:
+        self.beta, self.column = beta, Column()
+        self._running = 0.0
+
+    def take(self, values: Column) -> None:
+        beta, running, done = self.beta, self._running, len(self.column)
+        for i, value in enumerate(values.view(done).tolist(), start=done):
+            running = beta * running + (1 - beta) * value
+            self.column.append(running / (1 - beta ** (i + 1)))
+        self._running = running
+
+
+def checked_beta(beta: float) -> float:
+    """The beta, if one can smooth with it.
+
+    Raises
+    ------
+    ValueError
+        If it is not in [0, 1).
+    """
+    if not 0 <= beta < 1:
+        raise ValueError(f"beta must be in [0, 1), not {beta}: try 0.98")
+    return float(beta)

@@ -1,0 +1,154 @@
+"""Divergence says when a sweep is over."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lr_widget.divergence import Divergence
+
+
+def stop(losses):
+    """The index at which the rule stops, or None."""
+    rule = Divergence()
+    return next((i for i, loss in enumerate(losses) if rule.update(loss)), None)
+
+
+def sweep_like(scale=1.0, shift=0.0, noise=0.0, seed=0):
+    """Flat for 40 steps, falling for 30, then growing by half at each step."""
+    fall = [1 - 0.6 * i / 30 for i in range(30)]
+    shape = [1.0] * 40 + fall + [0.4 * 1.5**i for i in range(30)]
+    jitter = np.random.default_rng(seed).normal(0, noise, len(shape))
+    return [scale * loss + shift for loss in np.array(shape) + jitter]
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("at", [0, 3, 30])
+def test_a_loss_that_is_not_finite_stops_at_once(bad, at):
+    assert stop([1.0] * at + [bad] + [1.0] * 5) == at
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])
+@pytest.mark.parametrize("shift", [0.0, -0.4, -5.0])
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+def test_a_loss_of_any_size_and_sign_stops_when_it_blows_up(scale, shift, noise):
+    at = stop(sweep_like(scale, shift * scale, noise))
+    assert at is not None
+    assert 70 < at < 95
+
+
+@given(st.floats(1e-6, 1e6), st.floats(-100, 100))
+def test_the_stop_does_not_depend_on_the_unit_of_the_loss(scale, shift):
+    here = stop(sweep_like(noise=0.02))
+    assert stop(sweep_like(scale, shift * scale, noise=0.02)) == here
+
+
+def test_flat_noise_never_stops():
+    for seed in range(200):
+        random = np.random.default_rng(seed)
+        assert stop(random.normal(2.3, 0.3, 300)) is None, seed
+
+
+@pytest.mark.parametrize("level", [2.3, -2.3, 1e-9, 0.0])
+def test_a_constant_loss_never_stops(level):
+    assert stop([level] * 300) is None
+
+
+def test_noise_about_zero_never_stops():
+    for seed in range(200):
+        assert stop(np.random.default_rng(seed).normal(0, 1e-3, 300)) is None, seed
+
+
+def test_heavy_tailed_noise_rarely_stops():
+    stops = [
+        stop(np.random.default_rng(seed).exponential(1.0, 300)) for seed in range(200)
+    ]
+    assert sum(at is not None for at in stops) <= 2
+
+
+@given(st.lists(st.floats(0, 1e3), min_size=12, max_size=60))
+@settings(max_examples=50)
+def test_a_loss_that_only_falls_never_stops(losses):
+    assert stop(sorted(losses, reverse=True)) is None
+
+
+def test_a_loss_that_starts_at_zero_stops_when_it_blows_up():
+    losses = [1e-3 * abs(math.sin(i)) for i in range(40)]
+    losses += [1e-3 * 1.5**i for i in range(40)]
+    losses[0] = 0.0
+    assert stop(losses) is not None
+    assert stop(losses) > 40
+
+
+@pytest.mark.parametrize("zeros", [1, 9, 10, 11, 40])
+@pytest.mark.parametrize("size", [1e-12, 1.0])
+def test_a_loss_that_is_exactly_zero_at_first_may_become_more_than_that(zeros, size):
+    later = size * np.random.default_rng(0).uniform(0.5, 1.5, 200)
+    assert stop([0.0] * zeros + list(later)) is None
+
+
+@pytest.mark.parametrize("zeros", [1, 10, 40])
+def test_a_loss_that_is_exactly_zero_at_first_stops_when_it_blows_up(zeros):
+    at = stop([0.0] * zeros + [1e-9 * 1.5**i for i in range(60)])
+    assert at is not None
+    assert at < zeros + 40
+
+
+def test_a_loss_near_zero_stops_when_it_blows_up():
+    noise = 1e-9 * np.random.default_rng(0).normal(0, 1, 40)
+    at = stop([*noise, *(1e-9 * 1.5**i for i in range(60))])
+    assert at is not None
+    assert 40 < at < 60
+
+
+def test_a_rise_that_nobody_can_see_does_not_stop_but_a_real_one_does():
+    # A trained model on one batch: no noise, nothing left to fall.
+    losses = [2.3 * (1 + 1e-7 * 1.1**i) for i in range(200)]
+    at = stop(losses)
+    assert at is not None
+    assert losses[at] > 2.3 * 1.003
+    assert stop(losses[:60]) is None
+
+
+def test_a_negative_loss_that_falls_ever_further_goes_on():
+    assert stop([-(1.1**i) for i in range(100)]) is None
+
+
+def test_a_negative_loss_that_rises_above_its_range_stops():
+    losses = (
+        [-2.0] * 20 + [-2 - 0.05 * i for i in range(20)] + [1.5**i for i in range(30)]
+    )
+    at = stop(losses)
+    assert at is not None
+    assert 40 < at < 60
+
+
+@pytest.mark.parametrize("spike", [1e2, 1e4])
+@pytest.mark.parametrize("at", [0, 5, 9])
+def test_a_huge_spike_among_the_first_ten_does_not_stop_a_good_descent(spike, at):
+    losses = sweep_like(noise=0.02)[:70]
+    losses[at] = spike
+    assert stop(losses) is None
+
+
+def test_a_loss_that_is_mostly_zero_goes_on():
+    for seed in range(50):
+        random = np.random.default_rng(seed)
+        losses = random.exponential(1.0, 200) * (random.uniform(size=200) < 0.4)
+        assert stop(losses) is None, seed
+
+
+def test_a_spike_in_the_first_steps_neither_stops_nor_blinds_the_rule():
+    losses = sweep_like(noise=0.02)
+    losses[3] = 50.0
+    at = stop(losses)
+    assert at is not None
+    assert 70 < at < 95
+
+
+def test_one_bad_batch_in_the_descent_does_not_stop():
+    losses = sweep_like(noise=0.05)[:70]
+    losses[60] *= 4
+    assert stop(losses) is None
