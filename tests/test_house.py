@@ -19,7 +19,9 @@ CORRIDORS = {
     "finder": {"axis", "chart", "controls", "curve", "herald", "one_cycle", "panel"}
     | {"picker", "run", "sweep", "task"},
     "herald": set(),
+    "legend": {"_frontend", "controls"},
     "one_cycle": {"curve", "task"},
+    "options": {"_frontend", "controls"},
     "panel": {"axis", "chart", "controls", "curve"},
     "picker": {"_frontend", "controls"},
     "run": set(),
@@ -30,8 +32,8 @@ CORRIDORS = {
     "update": set(),
 }
 
-NO_TORCH = {"axis", "chart", "controls", "curve", "herald", "panel", "picker", "run"}
-NO_TORCH |= {"suggestion"}
+NO_TORCH = {"axis", "chart", "controls", "curve", "herald", "legend", "options"}
+NO_TORCH |= {"panel", "picker", "run", "suggestion"}
 NO_WIDGETS = {"axis", "batch", "curve", "herald", "one_cycle", "run", "snapshot"}
 NO_WIDGETS |= {"suggestion", "sweep", "update"}
 
