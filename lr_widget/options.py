@@ -99,7 +99,7 @@ class Options(Prompt, ipywidgets.DOMWidget):
         elif action == "download":
             self._deliver(content.get("format"), content.get("view"))
 
-    def _may_be(self, name: object, value: object) -> bool:
+    def _may_be(self, name, value) -> bool:
         if name == "beta":
             return type(value) in (int, float) and 0 <= value <= MAX_BETA
         if name == "measure":

@@ -111,14 +111,15 @@ export class Menu {
 
   private pressItem(event: KeyboardEvent): void {
     const index = this.items.indexOf(event.target as HTMLButtonElement);
-    if (event.key === 'ArrowDown') this.focus(index + 1);
-    else if (event.key === 'ArrowUp') this.focus(index - 1);
-    else if (event.key === 'Home') this.focus(0);
-    else if (event.key === 'End') this.focus(-1);
-    else if (event.key === 'Escape') this.leave();
-    else if (event.key === 'Tab') return this.leave();
-    else return this.jump(event.key);
-    event.preventDefault();
+    const moves = { ArrowDown: index + 1, ArrowUp: index - 1, Home: 0, End: -1 };
+    const to = moves[event.key as keyof typeof moves];
+    // From Tab on, the way goes from the button, as if the menu had not been.
+    if (event.key === 'Escape' || event.key === 'Tab') this.leave();
+    else if (to === undefined) this.jump(event.key);
+    else {
+      this.focus(to);
+      event.preventDefault();
+    }
   }
 
   /// To the item that begins with this letter.

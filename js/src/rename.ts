@@ -13,7 +13,7 @@ export class Rename {
   ) {}
 
   start(): void {
-    if (this.input) return this.input.focus();
+    if (this.input) return;
     const input = document.createElement('input');
     input.type = 'text';
     input.classList.add('lr-widget-rename');
