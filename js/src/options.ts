@@ -131,6 +131,7 @@ export class OptionsView extends DOMWidgetView {
     if (content['view'] !== this.asker || this.awaited !== content['download']) return;
     const format = this.awaited as Format;
     this.awaited = null;
+    this.showError('');
     try {
       await save(format, content['filename'] ?? '', content['text'] ?? '');
     } catch (error) {
