@@ -11,6 +11,7 @@ export class Menu {
   private readonly list = document.createElement('div');
   private readonly items: HTMLButtonElement[] = [];
   private readonly away = (event: Event) => this.closeOutside(event);
+  private readonly follow = () => this.place();
 
   constructor(name: string, texts: readonly string[], choose: (text: string) => void) {
     this.button.type = 'button';
@@ -65,8 +66,9 @@ export class Menu {
     this.button.setAttribute('aria-expanded', 'true');
     this.place();
     document.addEventListener('pointerdown', this.away, true);
-    // It hangs on the window, not on the page: what scrolls leaves it behind.
-    document.addEventListener('scroll', this.away, true);
+    // It hangs on the window, not on the page: it must follow its button.
+    document.addEventListener('scroll', this.follow, true);
+    window.addEventListener('resize', this.follow);
     this.focus(focused);
   }
 
@@ -75,7 +77,8 @@ export class Menu {
     this.list.hidden = true;
     this.button.setAttribute('aria-expanded', 'false');
     document.removeEventListener('pointerdown', this.away, true);
-    document.removeEventListener('scroll', this.away, true);
+    document.removeEventListener('scroll', this.follow, true);
+    window.removeEventListener('resize', this.follow);
   }
 
   private leave(): void {

@@ -123,7 +123,8 @@ export class OptionsView extends DOMWidgetView {
     this.showError('');
     this.awaited = format;
     this.ask({ action: 'download', format, view: this.asker }, () => {
-      if (this.awaited === format) this.showError(`No ${upper(format)} file was made.`);
+      if (this.awaited !== format) return;
+      this.showError(`No ${upper(format)} file came: is there a curve yet?`);
     });
   }
 
@@ -177,7 +178,10 @@ export class OptionsView extends DOMWidgetView {
     this.showError('');
     const boxes = (Object.keys(SWITCHES) as Switch[]).map((name) => this.box(name));
     this.el.append(this.smoothing.node, this.axis, ...boxes);
-    this.el.append(this.whole, this.menu.node, this.error);
+    const buttons = document.createElement('div');
+    buttons.classList.add('lr-widget-option');
+    buttons.append(this.whole, this.menu.node);
+    this.el.append(buttons, this.error);
   }
 
   private box(name: Switch): HTMLLabelElement {

@@ -140,7 +140,8 @@ test('a picture that cannot be drawn says so, until the next try', async () => {
 test('a kernel that is done and sent no file is no silence', () => {
   choose('CSV');
   left.asked.at(-1)?.iopub.status({ content: { execution_state: 'idle' } });
-  expect(error().textContent).toBe('No CSV file was made.');
+  expect(error().textContent).toContain('No CSV file came');
   reply('csv', 'late');
   expect(saved).toHaveLength(1);
+  expect(error().hidden).toBe(true);
 });
