@@ -53,7 +53,7 @@ export class CurveEntry implements Entry<CurveItem> {
     this.node.classList.toggle('lr-widget-hidden', hidden);
     this.swatch.style.backgroundColor = item.color;
     this.name.textContent = name;
-    this.name.title = 'Bring to the front; double-click to rename';
+    this.name.title = `${name}: bring to the front; double-click to rename`;
     this.name.setAttribute('aria-pressed', String(front));
     this.text.textContent = item.text;
     this.eye.setAttribute('aria-pressed', String(hidden));
