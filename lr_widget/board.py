@@ -18,7 +18,7 @@ from . import annotation, picture, reading
 from .axis import loss_text, lr_text
 from .chart import LRChart
 from .controls import Message
-from .curves import Curves, Sweep
+from .curves import Curves, Sweep, points
 from .legend import Legend
 from .line import thin
 from .options import Options
@@ -200,7 +200,7 @@ class Board:
     def _front(self) -> Sweep | None:
         """The sweep in front, if it is drawn and has points."""
         sweep = self.curves.visible().get(self.curves.front or "")
-        return sweep if sweep is not None and len(sweep) else None
+        return sweep if sweep is not None and points(sweep) else None
 
     def _read(self) -> Sweep | None:
         """The sweep in front, once it has grown."""
@@ -309,6 +309,6 @@ class Board:
 
 
 def _summary(sweep: Sweep) -> str:
-    steps = f"{len(sweep):,} steps"
+    steps = f"{points(sweep):,} steps"
     lowest = np.min(sweep.trace("loss", 0.0).values, initial=np.inf)
     return f"{steps}, lowest loss {loss_text(lowest)}" if np.isfinite(lowest) else steps

@@ -180,7 +180,7 @@ def _variation(task: Task, name: str, given: Any, seeds: Any) -> _Variation:
             task.with_loader(_loader(task, given)),
             options,
             fixed_batch,
-            _seeds(given.get("seeds", seeds)),
+            repeat_seeds(given.get("seeds", seeds)),
         )
     except ValueError as error:
         raise ValueError(f"variations[{name!r}]: {error}") from error
@@ -203,7 +203,7 @@ def _loader(task: Task, given: Mapping[str, Any]) -> Any:
     return resized(loader, int(size))
 
 
-def _seeds(seeds: Any) -> Sequence[int | None]:
+def repeat_seeds(seeds: Any) -> Sequence[int | None]:
     if seeds is None:
         return [None]
     one = isinstance(seeds, Integral) and not isinstance(seeds, bool)

@@ -1,4 +1,4 @@
-"""Controls that answer while a cell is running: `Prompt`, `Button`, `Field`.
+"""Controls that answer while a cell is running: `Prompt`, `Button`, `Field`, `Message`.
 
 The browser never writes a trait of these widgets. What a person does arrives as a
 custom message (an *action*); what the kernel has to show is a trait, written by the
@@ -80,6 +80,26 @@ class Field(Prompt, ipywidgets.DOMWidget):
     def _receive(self, _widget, content, _buffers) -> None:
         if content.get("action") == "submit" and isinstance(content.get("text"), str):
             self._submitted(content["text"])
+
+
+@ipywidgets.register
+class Message(Prompt, ipywidgets.DOMWidget):
+    """A short text that a screen reader speaks, politely, when it changes.
+
+    Attributes
+    ----------
+    value : str
+        The text; plain, never HTML.
+    """
+
+    _view_name = Unicode("MessageView").tag(sync=True)
+    _view_module = Unicode(NPM_NAME).tag(sync=True)
+    _view_module_version = Unicode(NPM_RANGE).tag(sync=True)
+    _model_name = Unicode("MessageModel").tag(sync=True)
+    _model_module = Unicode(NPM_NAME).tag(sync=True)
+    _model_module_version = Unicode(NPM_RANGE).tag(sync=True)
+
+    value = Unicode("").tag(sync=True)
 
 
 def parts(*roots: ipywidgets.Widget) -> list[ipywidgets.Widget]:

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 Sweep = Curve | Repeats
 
+
+def points(sweep: Sweep) -> int:
+    """How many learning rates of a sweep have been tested."""
+    return len(sweep.trace("loss", 0.0).lrs)
+
+
 #: Of sweeps that got no name of their own so many are drawn, and so many kept; beyond
 #: these the oldest goes.
 SHOWN, KEPT = 6, 50

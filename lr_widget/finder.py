@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.optim import Optimizer
 
-from .compare import compare, repeat_seeds
+from .comparison import compare, repeat_seeds
 from .curve import Curve, Point
 from .curves import Sweep
 from .one_cycle import epoch_steps, fit_one_cycle
 from .repeats import Repeats
 from .run import Run
-from .sweep import check_validation, range_test, sweep_lrs
+from .sweep import range_test, sweep_lrs
 from .task import Metric, Surroundings, Task
 from .workbench import Workbench
 
@@ -114,7 +114,8 @@ class LRFinder(Workbench):
             autocast=autocast,
             scaler=scaler,
         )
-        check_validation(self.task, valid_every, valid_batches)
+        checks = {"valid_every": valid_every, "valid_batches": valid_batches}
+        range_test(self.task, num_iter=num_iter, **checks).close()  # not begun
         self.start_lr, self.end_lr, self.num_iter = start_lr, end_lr, num_iter
         self.valid_every, self.valid_batches = valid_every, valid_batches
         super().__init__(start_lr, end_lr, self._measures(), Surroundings)
@@ -212,25 +213,27 @@ class LRFinder(Workbench):
             )
             self._board.plan(start, end)
             self._forget_empty()
+            times = {
+                name: len(repeat_seeds(given.get("seeds", seeds)))
+                for name, given in variations.items()
+            }
             sweeps: dict[str, Sweep] = {}
-            total = 0
-            for name, variation in variations.items():
-                repeats = len(repeat_seeds(variation, seeds))
-                curves = [Curve(num_iter=steps) for _ in range(repeats)]
-                sweeps[name] = curves[0] if repeats == 1 else Repeats(curves)
+            for name, repeats in times.items():
+                one = repeats == 1
+                sweeps[name] = (Curve if one else Repeats)(num_iter=steps)
                 self.curves.add(sweeps[name], name)
-                total += repeats * steps
             self.start_lr, self.end_lr, self.num_iter = start, end, steps
 
             def take(item: tuple[str, int, Point]) -> Sweep:
                 name, repeat, point = item
                 sweep = sweeps[name]
-                sweep.append(
-                    *((repeat, point) if isinstance(sweep, Repeats) else (point,))
-                )
+                if isinstance(sweep, Repeats):
+                    sweep.append(repeat, point)
+                else:
+                    sweep.append(point)
                 return sweep
 
-            run = self._new_run("comparison", items, take, total)
+            run = self._new_run("comparison", items, take, sum(times.values()) * steps)
         return run.start()
 
     def fit_one_cycle(
@@ -266,7 +269,9 @@ class LRFinder(Workbench):
             steps = epoch_steps(self.task, cycle.get("steps_per_epoch"))
             curve = Curve()
             self._fit_chart.set_steps(steps * rounds)
-            run = self._new_run("fit", points, lambda p: curve.append(p), steps * rounds)
+            run = self._new_run(
+                "fit", points, lambda p: curve.append(p), steps * rounds
+            )
             self.history, self._epochs = curve, int(rounds)
         return run.start()
 

@@ -16,7 +16,7 @@ from .axis import lr_text
 from .board import Board
 from .controls import parts
 from .curve import Curve
-from .curves import Curves, Sweep
+from .curves import Curves, Sweep, points
 from .fit_chart import FitChart
 from .herald import Herald
 from .options import Options
@@ -285,7 +285,7 @@ class Workbench(ipywidgets.VBox):
     def _forget_empty(self) -> None:
         """Remove a sweep that ended before its first step: there is nothing to see."""
         for name, sweep in self.curves.items():
-            if not len(sweep):
+            if not points(sweep):
                 del self.curves[name]
 
     def _turn_to(self, sweep: Sweep | None) -> None:
@@ -333,7 +333,7 @@ class Workbench(ipywidgets.VBox):
 
     def _show_still(self) -> None:
         """Keep the picture of the saved notebook up to date, between runs."""
-        if self._closed or self.state not in (*ENDS, "idle") or not len(self.curve):
+        if self._closed or self.state not in (*ENDS, "idle") or not points(self.curve):
             return
         self._still.update(self._board.svg, self._board.png, repr(self))
 

@@ -3,7 +3,9 @@
 import pytest
 from bqplot import LinearScale, Lines, LogScale
 
-from lr_widget.controls import Button, Field
+from lr_widget.controls import Button, Field, Message
+from lr_widget.legend import Legend
+from lr_widget.options import Options
 from lr_widget.picker import LRPicker
 
 
@@ -63,7 +65,7 @@ def test_a_submission_that_is_no_text_is_ignored(content):
     assert texts == []
 
 
-@pytest.mark.parametrize("make", [Button, Field, picker])
+@pytest.mark.parametrize("make", [Button, Field, Legend, Message, Options, picker])
 def test_the_browser_keeps_its_choice_of_subshell(make, monkeypatch):
     class Comm:
         comm_id = "1"

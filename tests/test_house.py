@@ -8,47 +8,51 @@ import lr_widget
 ROOMS = Path(lr_widget.__file__).parent
 
 CORRIDORS = {
-    "__init__": {"_frontend", "comparison", "curve", "finder", "one_cycle", "repeats"}
-    | {"run", "snapshot", "sweep", "task"},
+    "__init__": {"_frontend", "comparison", "curve", "finder", "one_cycle", "repeats", "run", "snapshot", "sweep", "task"},
     "_frontend": set(),
+    "annotation": {"curves", "palette", "reading", "suggestion"},
     "archive": set(),
     "axis": set(),
     "batch": set(),
-    "chart": {"axis", "curve"},
+    "board": {"annotation", "axis", "chart", "controls", "curves", "legend", "line", "options", "palette", "picker", "picture", "reading", "repeats"},
+    "chart": {"axis", "curve", "curves", "figure", "line", "palette", "repeats"},
     "comparison": {"curve", "loader", "snapshot", "sweep", "task"},
     "controls": {"_frontend"},
     "curve": {"archive", "plot", "series", "suggestion"},
+    "curves": {"curve", "repeats"},
     "divergence": set(),
-    "finder": {"axis", "chart", "controls", "curve", "herald", "one_cycle", "panel"}
-    | {"picker", "run", "sweep", "task"},
+    "figure": {"axis", "line", "palette"},
+    "finder": {"comparison", "curve", "curves", "one_cycle", "repeats", "run", "sweep", "task", "workbench"},
+    "fit_chart": {"axis", "curve", "figure", "palette"},
     "herald": set(),
+    "legend": {"_frontend", "controls"},
+    "line": set(),
     "loader": set(),
     "one_cycle": {"curve", "task"},
-    "panel": {"axis", "chart", "controls", "curve"},
-    "plot": {"axis", "series"},
+    "options": {"_frontend", "controls"},
+    "palette": set(),
+    "panel": {"axis", "board", "controls", "curve", "fit_chart"},
     "picker": {"_frontend", "controls"},
+    "plot": {"axis", "series"},
     "repeats": {"curve", "series", "suggestion"},
     "run": set(),
     "series": {"archive"},
     "snapshot": {"loader", "task"},
+    "still": set(),
     "suggestion": set(),
     "sweep": {"batch", "curve", "divergence", "snapshot", "task"},
     "task": {"batch", "update"},
     "update": set(),
+    "workbench": {"axis", "board", "controls", "curve", "curves", "fit_chart", "herald", "options", "panel", "run", "still"},
 }
 
-NO_TORCH = {"axis", "chart", "controls", "curve", "herald", "panel", "picker", "run"}
-NO_TORCH |= {"archive", "divergence", "plot", "repeats", "series", "suggestion"}
-NO_WIDGETS = {"axis", "batch", "curve", "herald", "one_cycle", "run", "snapshot"}
-NO_WIDGETS |= {
-    "archive",
-    "compare",
-    "divergence",
-    "loader",
-    "plot",
-    "repeats",
-    "series",
-}
+NO_TORCH = {"annotation", "archive", "axis", "board", "chart", "controls", "curve"}
+NO_TORCH |= {"curves", "divergence", "figure", "fit_chart", "herald", "legend", "line"}
+NO_TORCH |= {"options", "palette", "panel", "picker", "picture", "plot", "reading"}
+NO_TORCH |= {"repeats", "run", "series", "still", "suggestion", "workbench"}
+NO_WIDGETS = {"annotation", "archive", "axis", "batch", "comparison", "curve", "curves"}
+NO_WIDGETS |= {"divergence", "herald", "loader", "one_cycle", "palette", "picture"}
+NO_WIDGETS |= {"plot", "reading", "repeats", "run", "series", "snapshot", "still"}
 NO_WIDGETS |= {"suggestion", "sweep", "update"}
 
 
@@ -57,7 +61,7 @@ def imports(room: str) -> tuple[set[str], set[str]]:
     own, foreign = set(), set()
     for node in ast.walk(ast.parse((ROOMS / f"{room}.py").read_text())):
         if isinstance(node, ast.ImportFrom) and node.level:
-            own.add(node.module)
+            own.update([node.module] if node.module else [n.name for n in node.names])
         elif isinstance(node, ast.ImportFrom):
             foreign.add(node.module.split(".")[0])
         elif isinstance(node, ast.Import):

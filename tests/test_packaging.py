@@ -11,21 +11,32 @@ import tarfile
 import venv
 import zipfile
 from email.parser import HeaderParser
+from importlib import import_module
 from pathlib import Path
 
+import ipywidgets
 import pytest
 
 import lr_widget
 from lr_widget._frontend import NPM_NAME, NPM_RANGE
-from lr_widget.controls import Field
+from lr_widget.controls import Field, Message
+from lr_widget.legend import Legend
+from lr_widget.options import Options
 from lr_widget.picker import LRPicker
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "js" / "package-lock.json"
 SOURCES = ROOT / "js" / "src"
+ROOMS = Path(lr_widget.__file__).parent
 PACKAGE = json.loads((ROOT / "js" / "package.json").read_text("utf-8"))
 EXTENSION = f"share/jupyter/labextensions/{NPM_NAME}"
-WIDGETS = [(LRPicker, "picker.ts"), (Field, "field.ts")]
+WIDGETS = [
+    (Field, "field.ts"),
+    (LRPicker, "picker.ts"),
+    (Legend, "legend.ts"),
+    (Message, "message.ts"),
+    (Options, "options.ts"),
+]
 
 
 # One truth ----------------------------------------------------------------------
@@ -75,10 +86,9 @@ def test_python_and_typescript_have_the_same_traits(widget, source):
 @pytest.mark.parametrize(("widget", "source"), WIDGETS)
 def test_python_and_typescript_agree_on_names_and_values(widget, source):
     own = {name: t.default() for name, t in widget.class_own_traits(sync=True).items()}
-    names = {"NAME": NPM_NAME, "`^${VERSION}`": NPM_RANGE, "null": None}
-    literals = {"''": "", "false": False, "true": True}
+    names = {"NAME": NPM_NAME, "`^${VERSION}`": NPM_RANGE}
     for name, text in defaults_of(own["_model_name"], SOURCES / source).items():
-        value = {**names, **literals}.get(text, text.strip("'"))
+        value = names[text] if text in names else json.loads(text.replace("'", '"'))
         assert value == own[name], name
     exports = (SOURCES / "index.ts").read_text("utf-8")
     for name in (own["_model_name"], own["_view_name"]):
@@ -86,6 +96,20 @@ def test_python_and_typescript_agree_on_names_and_values(widget, source):
         assert re.search(
             rf"export class {name}\b", (SOURCES / source).read_text("utf-8")
         )
+
+
+def test_every_widget_of_the_package_is_compared():
+    rooms = [import_module(f"lr_widget.{path.stem}") for path in ROOMS.glob("*.py")]
+    found = {value for room in rooms for value in vars(room).values() if ours(value)}
+    assert found == {widget for widget, _ in WIDGETS}
+
+
+def ours(value: object) -> bool:
+    """Whether this is a widget whose browser half is in this package."""
+    if not (isinstance(value, type) and issubclass(value, ipywidgets.Widget)):
+        return False
+    module = value.class_traits().get("_model_module")
+    return module is not None and module.default() == NPM_NAME
 
 
 def defaults_of(model: str, source: Path) -> dict[str, str]:

@@ -1,3 +1,5 @@
 export { FieldModel, FieldView } from './field';
+export { LegendModel, LegendView } from './legend';
+export { MessageModel, MessageView } from './message';
+export { OptionsModel, OptionsView } from './options';
 export { LRPickerModel, LRPickerView } from './picker';
-export { NAME, VERSION } from './version';

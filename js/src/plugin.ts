@@ -11,12 +11,7 @@ export default {
     registry.registerWidget({
       name: NAME,
       version: VERSION,
-      exports: async () => {
-        const { FieldModel, FieldView, LRPickerModel, LRPickerView } = await import(
-          './index'
-        );
-        return { FieldModel, FieldView, LRPickerModel, LRPickerView };
-      },
+      exports: async () => ({ ...(await import('./index')) }),
     });
   },
 };

@@ -1,0 +1,114 @@
+"""Options: how the curve is drawn, and the menu that saves it."""
+
+from __future__ import annotations
+
+import ipywidgets
+from traitlets import Bool, Float, List, Unicode
+
+from ._frontend import NPM_NAME, NPM_RANGE
+from .controls import Prompt
+
+#: The largest smoothing: beyond it a curve of any usual length is a flat line.
+MAX_BETA = 0.999
+
+#: What the chart can be saved as.
+FORMATS = ("png", "svg", "csv")
+
+_SWITCHES = ("y_log", "regions", "snap", "zoom")
+
+
+@ipywidgets.register
+class Options(Prompt, ipywidgets.DOMWidget):
+    """One row of controls: smoothing, y axis, regions, snap, zoom, download.
+
+    The browser writes none of these traits. It sends what a person sets (`on_set`), and
+    the owner answers by setting the trait; every view follows.
+
+    Attributes
+    ----------
+    beta : float
+        The smoothing, from 0 to `MAX_BETA`.
+    measures : list of str
+        What the y axis can show; with a single one there is nothing to choose.
+    measure : str
+        What it shows.
+    y_log : bool
+        Whether the y axis is logarithmic.
+    regions : bool
+        Whether the chart names the regions of the range test.
+    snap : bool
+        Whether a pick snaps to a tested learning rate.
+    zoom : bool
+        Whether wheel and drag zoom and pan.
+    zoomed : bool
+        Whether less than the whole curve is in view, so that there is a way back.
+    """
+
+    _view_name = Unicode("OptionsView").tag(sync=True)
+    _view_module = Unicode(NPM_NAME).tag(sync=True)
+    _view_module_version = Unicode(NPM_RANGE).tag(sync=True)
+    _model_name = Unicode("OptionsModel").tag(sync=True)
+    _model_module = Unicode(NPM_NAME).tag(sync=True)
+    _model_module_version = Unicode(NPM_RANGE).tag(sync=True)
+
+    beta = Float(0.98).tag(sync=True)
+    measures = List(Unicode(), ["loss"]).tag(sync=True)
+    measure = Unicode("loss").tag(sync=True)
+    y_log = Bool(False).tag(sync=True)
+    regions = Bool(True).tag(sync=True)
+    snap = Bool(False).tag(sync=True)
+    zoom = Bool(False).tag(sync=True)
+    zoomed = Bool(False).tag(sync=True)
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self._set = ipywidgets.CallbackDispatcher()
+        self._reset = ipywidgets.CallbackDispatcher()
+        self._download = None
+        self.on_msg(self._receive)
+
+    def on_set(self, handler, remove: bool = False) -> None:
+        """Call `handler(name, value)` whenever a person sets an option.
+
+        The name is one of `beta`, `measure`, `y_log`, `regions`, `snap` and `zoom`, and
+        the value is one that this trait may take.
+        """
+        self._set.register_callback(handler, remove=remove)
+
+    def on_reset(self, handler, remove: bool = False) -> None:
+        """Call `handler()` whenever a person asks for the whole curve."""
+        self._reset.register_callback(handler, remove=remove)
+
+    def on_download(self, handler) -> None:
+        """Let `handler(format)` make the files: it returns a filename and a text.
+
+        The format is one of `FORMATS`; for `"png"` the text is SVG, which the browser
+        turns into pixels. There is one handler: the last one given, or None. What it
+        raises is not caught here.
+        """
+        self._download = handler
+
+    def _receive(self, _widget, content, _buffers) -> None:
+        action = content.get("action") if isinstance(content, dict) else None
+        if action == "set":
+            name, value = content.get("name"), content.get("value")
+            if self._may_be(name, value):
+                self._set(name, float(value) if name == "beta" else value)
+        elif action == "reset":
+            self._reset()
+        elif action == "download":
+            self._deliver(content.get("format"), content.get("view"))
+
+    def _may_be(self, name, value) -> bool:
+        if name == "beta":
+            return type(value) in (int, float) and 0 <= value <= MAX_BETA
+        if name == "measure":
+            return isinstance(value, str) and value in self.measures
+        return name in _SWITCHES and isinstance(value, bool)
+
+    def _deliver(self, kind: object, view: object) -> None:
+        """Send the file to the view that asked; the others leave it."""
+        if kind not in FORMATS or not isinstance(view, str) or self._download is None:
+            return
+        filename, text = self._download(kind)
+        self.send({"download": kind, "view": view, "filename": filename, "text": text})
