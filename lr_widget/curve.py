@@ -6,6 +6,7 @@ import math
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,14 @@ class Point:
     lr: float
     loss: float
     epoch: Epoch | None = None
+
+
+class Trace(NamedTuple):
+    """LR, value and smoothed value of each step."""
+
+    lrs: Array
+    values: Array
+    smooth: Array
 
 
 class _Column:
@@ -156,13 +165,18 @@ class Curve:
             self._running[beta] = running
             return smoothed.view()
 
-    def suggestions(self) -> Suggestions:
+    def trace(self, measure: str = "loss", beta: float = 0.98) -> Trace:
+        """LR, raw and smoothed loss of each step."""
+        smooth = self.smooth(beta)
+        return Trace(self.lrs[: len(smooth)], self.losses[: len(smooth)], smooth)
+
+    def suggestions(self, beta: float = 0.98) -> Suggestions:
         """The LR that each rule reads off the smoothed curve (`suggestion.RULES`).
 
         A rule that has none gives None; `.reason` says why when no rule has any.
         """
-        smooth = self.smooth()
-        return suggest(self.lrs[: len(smooth)], smooth, self.num_iter)
+        lrs, losses, smooth = self.trace("loss", beta)
+        return suggest(lrs, smooth, self.num_iter, losses)
 
 
 class Divergence:
