@@ -21,7 +21,9 @@ FLAT = 0.1
 #: A rise from the lowest point of less than this part of the fall is no divergence.
 RISE = 0.02
 
-#: Which rule a sentence names: the first of these that has a suggestion.
+#: Which rule a sentence names: the first of these whose LR lies where the loss falls,
+#: else the first that has one. `valley` is often found before the fall: the moving
+#: average goes down a little even there.
 PREFERRED = ("valley", "minimum", "steepest", "slide")
 
 #: What to do where there is no suggestion. `{lr}` is the last LR.
@@ -132,7 +134,8 @@ def sentence(curve: Sweep, beta: float = 0.98) -> str:
         if not math.isfinite(losses[0]):
             return "The first loss is not a number: look at the model and its data."
         return _NEXT[suggestions.kind].format(lr=lr_text(float(lrs[-1])))
-    return " ".join(filter(None, [_shape(regions(lrs, smooth)), _why(suggestions)]))
+    found = regions(lrs, smooth)
+    return " ".join(filter(None, [_shape(found), _why(suggestions, found)]))
 
 
 def _shape(found: Regions) -> str:
@@ -149,10 +152,12 @@ def _shape(found: Regions) -> str:
     return f"The loss {falls} until {end}{between} diverges above."
 
 
-def _why(suggestions: Suggestions) -> str:
-    """The suggestion that comes first, and where it looks."""
-    for rule in PREFERRED:
-        lr = suggestions.get(rule)
-        if lr is not None:
-            return f"{rule} suggests {lr_text(lr)}, {REASONS[rule].split(': ')[0]}."
+def _why(suggestions: Suggestions, found: Regions) -> str:
+    """One suggestion, and where its rule looks."""
+    start, end = found.just_right or (0.0, math.inf)
+    lrs = {rule: lr for rule in PREFERRED if (lr := suggestions.get(rule)) is not None}
+    falling = [rule for rule, lr in lrs.items() if start <= lr <= end]
+    for rule in [*falling, *lrs]:
+        where = REASONS[rule].split(": ")[0]
+        return f"{rule} suggests {lr_text(lrs[rule])}, {where}."
     return ""

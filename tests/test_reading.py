@@ -153,6 +153,17 @@ def test_the_shape_is_said_from_left_to_right(smooth, words):
     assert said == f"{words} {valley}".strip()
 
 
+def test_a_suggestion_where_the_loss_falls_is_named_before_one_in_the_flat_part():
+    said = sentence(Found([2, 2, 1, 3], valley=1.5, minimum=2.5, slide=2.6))
+    assert said.endswith("above. minimum suggests 2.5, " + _where("minimum"))
+    said = sentence(Found([2, 2, 1, 3], valley=1.5, minimum=0.3))
+    assert said.endswith("above. valley suggests 1.5, " + _where("valley"))
+
+
+def _where(rule):
+    return REASONS[rule].split(": ")[0] + "."
+
+
 def test_where_valley_finds_nothing_another_rule_is_named():
     said = sentence(Found([2, 1, 3], minimum=0.2, slide=0.1))
     assert said.endswith(

@@ -239,7 +239,7 @@ def made_up(rng, noise):
     cliff = foot + rng.uniform(1, 3)
     losses = rng.uniform(-1, 3) - fall / (1 + np.exp(-steep * (x - foot)))
     losses += np.exp(np.minimum(4 * (x - cliff), 50))
-    losses += noise * fall * rng.standard_normal(len(x))
+    losses += noise * (losses[0] - losses.min()) * rng.standard_normal(len(x))
     above = np.flatnonzero(losses > losses[0] + 3 * fall)
     return losses[: above[0] + 1] if len(above) else losses
 
