@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import ROUND_HALF_UP, Context, Decimal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,29 @@ def ticks(low: float, high: float) -> Array:
     return np.array([float(f"{i * step:.6g}") + 0.0 for i in whole])
 
 
+def log_ticks(low: float, high: float) -> Array:
+    """Two to nine round numbers between two positive ones, for a log axis.
+
+    >>> log_ticks(0.08, 6.0).tolist(), log_ticks(1e-7, 10.0).tolist()[:3]
+    ([0.1, 0.2, 0.5, 1.0, 2.0, 5.0], [1e-07, 1e-06, 1e-05])
+
+    1, 2 and 5 of each decade while they are nine at most, then decades, then every
+    so many of them. Where less than three fall within, the ticks are as on a linear
+    axis; the ends themselves where even those are too coarse.
+    """
+    first, last = math.floor(math.log10(low)), math.floor(math.log10(high))
+    for mantissas, stride in [("125", 1), *(("1", n) for n in range(1, 100))]:
+        exponents = range(-(-first // stride) * stride, last + 1, stride)
+        found = [float(f"{m}e{e}") for e in exponents for m in mantissas]
+        found = [tick for tick in found if low <= tick <= high]
+        if len(found) <= 9:
+            break
+    if len(found) < 3 and high - low > 1e-300:
+        even = np.unique(ticks(low, high))
+        found = even[(even >= low) & (even <= high)].tolist()
+    return np.array(found if len(found) > 1 else [low, high])
+
+
 def lr_text(lr: float) -> str:
     """A learning rate as people write it, to three digits; the browser's form too.
 
@@ -63,6 +87,22 @@ def lr_text(lr: float) -> str:
         return f"{float(f'{lr:.3g}'):g}"
     mantissa, exponent = f"{lr:.2e}".split("e")
     return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+
+
+def loss_text(loss: float) -> str:
+    """A loss to three digits, as the browser writes it.
+
+    >>> loss_text(2.302585), loss_text(0.0), loss_text(1234.5), loss_text(3.2e-5)
+    ('2.3', '0', '1230', '3.2e-5')
+    """
+    if not math.isfinite(loss):
+        return "NaN" if math.isnan(loss) else "Infinity" if loss > 0 else "-Infinity"
+    # Ties away from zero, as JavaScript's toPrecision rounds them.
+    three = float(Context(prec=3, rounding=ROUND_HALF_UP).plus(Decimal(loss)))
+    if loss == 0 or 1e-3 <= abs(loss) < 1e5:
+        return f"{three + 0.0:g}"
+    mantissa, exponent = f"{Decimal(repr(three)).normalize():e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
 
 
 def decades(start_lr: float, end_lr: float) -> Array:

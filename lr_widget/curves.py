@@ -14,15 +14,14 @@ if TYPE_CHECKING:
 
 Sweep = Curve | Repeats
 
+#: Of sweeps that got no name of their own so many are drawn, and so many kept; beyond
+#: these the oldest goes.
+SHOWN, KEPT = 6, 50
+
 
 def points(sweep: Sweep) -> int:
     """How many learning rates of a sweep have been tested."""
     return len(sweep.trace("loss", 0.0).lrs)
-
-
-#: Of sweeps that got no name of their own so many are drawn, and so many kept; beyond
-#: these the oldest goes.
-SHOWN, KEPT = 6, 50
 
 
 def _nothing() -> None:

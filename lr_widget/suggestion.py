@@ -4,6 +4,9 @@ Each rule is a pure function `(lrs, losses) -> lr`, `losses` being smoothed. The
 follow fastai (`fastai/callback/schedule.py`, version 2.8) so that a number can be
 compared with what people already know. `suggest` trims the curve as fastai does and
 says in words when there is nothing to suggest.
+
+Whether there is, is decided on the raw losses: the moving average lags, so that a curve
+that has turned may still go down in it, and of pure noise it makes a slope.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ from bisect import bisect_left
 import numpy as np
 from numpy.typing import NDArray
 
+from .fall import refusal
+
 Array = NDArray[np.float64]
 
 #: fastai leaves out the last five points, where a sweep usually blows up.
@@ -21,21 +26,40 @@ SKIP_END = 5
 #: A curve shorter than this, after trimming, has no shape to read.
 MIN_POINTS = 5
 
+#: Why there is no suggestion: the kind, for a program, and in words, for people.
+KINDS = {
+    "too_few": "too few points",
+    "never_fell": "the loss never fell",
+    "still_falling": "the loss is still falling at the end",
+    "flat": "the curve is flat",
+    "noise": "the noise is larger than the fall",
+    "diverged_at_once": "the loss diverged at once",
+}
+
 
 class Suggestions(dict[str, float | None]):
-    """Rule name to learning rate, and `reason`: why there is none, or `""`.
+    """Rule name to learning rate; why there is none, or `""`.
 
-    >>> Suggestions.none("the loss never fell")["valley"] is None
-    True
+    >>> none = Suggestions.none("the curve is flat", "flat")
+    >>> none["valley"] is None, none.kind, none.reason
+    (True, 'flat', 'the curve is flat')
+
+    Attributes
+    ----------
+    kind : str
+        A key of `KINDS`, or `""` where there are suggestions.
+    reason : str
+        The same in words.
     """
 
+    kind: str = ""
     reason: str = ""
 
     @classmethod
-    def none(cls, reason: str) -> Suggestions:
+    def none(cls, reason: str, kind: str = "") -> Suggestions:
         """No suggestion by any rule, for the given reason."""
         suggestions = cls(dict.fromkeys(RULES))
-        suggestions.reason = reason
+        suggestions.reason, suggestions.kind = reason, kind
         return suggestions
 
 
@@ -98,6 +122,18 @@ RULES = {
     "slide": slide,
 }
 
+#: Rule to where it looks, and after the colon why one would trust it.
+REASONS = {
+    "minimum": "a tenth of the LR where the loss is lowest: at the lowest point itself"
+    " it is about to rise",
+    "steepest": "where the loss falls fastest: a step gains most there, though noise"
+    " can move it",
+    "valley": "the middle of the longest descent: the model learns there, far from the"
+    " flat part and from the edge",
+    "slide": "left of where the last even slope ends: close to the highest LR before"
+    " the loss turns",
+}
+
 
 def suggest(
     lrs: Array,
@@ -109,8 +145,27 @@ def suggest(
 
     As in fastai the first tenth of the `num_iter` planned steps (default: of the steps
     made) and the last five are left out, and so is all from the first NaN on.
+
+    Parameters
+    ----------
+    lrs, smooth
+        LR and smoothed loss of each step made.
+    num_iter
+        Steps that were planned.
+    losses
+        Raw loss of each step. With them a curve whose fall may be noise, or has not
+        come to its end, gets no suggestion; without them that is not looked at.
+
+    Returns
+    -------
+    Suggestions
+        By rule; all None, and with a `reason`, where the curve supports none.
     """
     made = len(lrs)
+    if losses is not None:
+        kind = refusal(lrs, losses[:made], num_iter)
+        if kind:
+            return Suggestions.none(KINDS[kind], kind)
     kept = slice((num_iter or made) // 10, -SKIP_END)
     lrs, smooth = lrs[kept], smooth[kept]
     finite = np.isfinite(smooth)
@@ -118,7 +173,8 @@ def suggest(
         lrs, smooth = lrs[: np.argmin(finite)], smooth[: np.argmin(finite)]
     if len(lrs) < MIN_POINTS:
         steps = "step" if made == 1 else "steps"
-        return Suggestions.none(f"too few points: the curve ends after {made} {steps}")
+        reason = f"{KINDS['too_few']}: the curve ends after {made} {steps}"
+        return Suggestions.none(reason, "too_few")
     if not smooth.min() < smooth[0]:
-        return Suggestions.none("the loss never fell")
+        return Suggestions.none(KINDS["never_fell"], "never_fell")
     return Suggestions({name: rule(lrs, smooth) for name, rule in RULES.items()})

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lr_widget.axis import decades, lr_text, ticks, y_range
+from lr_widget.axis import decades, log_ticks, loss_text, lr_text, ticks, y_range
 
 
 def test_y_range_is_not_pressed_flat_by_an_explosion():
@@ -40,3 +40,63 @@ def test_lr_text_writes_a_learning_rate_as_the_browser_does(lr, text):
 def test_decades_are_the_powers_of_ten_from_start_lr_to_end_lr():
     assert decades(1e-7, 10.0).tolist() == [float(f"1e{i}") for i in range(-7, 2)]
     assert decades(2e-7, 9.0).tolist() == [float(f"1e{i}") for i in range(-6, 1)]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.1, 5, [0.1, 0.2, 0.5, 1, 2, 5]),
+        (0.5, 2.4, [0.5, 1, 2]),
+        (1.15, 2.45, [1.2, 1.4, 1.6, 1.8, 2, 2.2, 2.4]),
+        (0.05, 2e4, [0.1, 1, 10, 100, 1e3, 1e4]),
+        (1e-7, 1e4, [1e-6, 1e-4, 1e-2, 1, 1e2, 1e4]),
+    ],
+)
+def test_log_ticks_are_round_numbers_of_a_log_axis(low, high, expected):
+    assert log_ticks(low, high).tolist() == expected
+
+
+POSITIVE = st.floats(0, 1e308, exclude_min=True)
+
+
+@given(POSITIVE, POSITIVE)
+def test_there_are_always_two_to_nine_log_ticks_within_the_axis(one, other):
+    low, high = sorted([one, other])
+    if low == high:
+        high = np.nextafter(low, np.inf)
+    found = log_ticks(low, high)
+    assert 2 <= len(found) <= 9
+    assert low <= found[0] < found[-1] <= high
+    assert (np.diff(found) > 0).all()
+
+
+@given(st.floats(1e-200, 1e200), st.floats(1.001, 1e9))
+def test_there_are_three_log_ticks_unless_the_axis_is_very_short(low, factor):
+    assert 3 <= len(log_ticks(low, low * factor)) <= 9
+
+
+@pytest.mark.parametrize(
+    ("loss", "text"),  # as js/src/readout.ts writes them
+    [
+        (0.0, "0"),
+        (-0.0, "0"),
+        (1.125, "1.13"),
+        (-1.125, "-1.13"),
+        (2.3026, "2.3"),
+        (0.001, "0.001"),
+        (0.00099999, "1e-3"),
+        (99950, "100000"),
+        (99949, "99900"),
+        (1234.5, "1230"),
+        (1e5, "1e5"),
+        (123456, "1.23e5"),
+        (-3.2e-7, "-3.2e-7"),
+        (1e300, "1e300"),
+        (5e-324, "5e-324"),
+        (np.nan, "NaN"),
+        (np.inf, "Infinity"),
+        (-np.inf, "-Infinity"),
+    ],
+)
+def test_loss_text_writes_a_loss_as_the_browser_does(loss, text):
+    assert loss_text(loss) == text

@@ -2,11 +2,17 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.datasets import load_digits
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
-from lr_widget import Curve, Point
+from lr_widget import Curve, Point, Task, range_test
 from lr_widget.suggestion import (
+    KINDS,
+    REASONS,
     RULES,
     Suggestions,
     minimum,
@@ -200,3 +206,170 @@ def test_suggesting_changes_nothing():
     suggest(lrs, losses)
     assert lrs.tolist() == copies[0].tolist()
     assert losses.tolist() == copies[1].tolist()
+
+
+def test_every_rule_says_in_one_line_where_it_looks():
+    assert list(REASONS) == list(RULES)
+    assert all("\n" not in reason and ": " in reason for reason in REASONS.values())
+
+
+# Refusals -----------------------------------------------------------------------------
+
+SWEEP = np.geomspace(1e-7, 10, 100)
+LOW = np.geomspace(1e-7, 1e-4, 100)
+
+
+def kind(lrs, losses, num_iter=None):
+    """Kind of the refusal; also asserts that it comes with words and without LRs."""
+    points = (
+        Point(i, float(lr), float(loss))
+        for i, (lr, loss) in enumerate(zip(lrs, losses, strict=False))
+    )
+    suggestions = Curve(points, num_iter=num_iter).suggestions()
+    found = suggestions.kind
+    assert suggestions.reason.startswith(KINDS[found] if found else "")
+    assert bool(found) == (set(suggestions.values()) == {None})
+    return found
+
+
+def made_up(rng, noise):
+    """A good sweep of random place, depth and steepness, cut off where it explodes."""
+    x = np.log10(SWEEP)
+    foot, fall, steep = rng.uniform(-5, -2), rng.uniform(0.3, 3), rng.uniform(1.5, 6)
+    cliff = foot + rng.uniform(1, 3)
+    losses = rng.uniform(-1, 3) - fall / (1 + np.exp(-steep * (x - foot)))
+    losses += np.exp(np.minimum(4 * (x - cliff), 50))
+    losses += noise * (losses[0] - losses.min()) * rng.standard_normal(len(x))
+    above = np.flatnonzero(losses > losses[0] + 3 * fall)
+    return losses[: above[0] + 1] if len(above) else losses
+
+
+def test_no_good_sweep_is_refused_with_noise_up_to_a_quarter_of_its_fall():
+    rng = np.random.default_rng(0)
+    sweeps = [made_up(rng, noise) for noise in np.geomspace(1e-3, 0.25, 300)]
+    assert [kind(SWEEP, losses, 100) for losses in sweeps] == [""] * 300
+
+
+OPTIMIZERS = {
+    "sgd": lambda parameters: torch.optim.SGD(parameters, lr=0.1, momentum=0.9),
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+}
+
+
+def digits_task(optimizer, hidden, seed, trained=0):
+    """Digits and a small MLP, after so many steps of Adam."""
+    torch.manual_seed(seed)
+    images, labels = load_digits(return_X_y=True)
+    data = TensorDataset(
+        torch.tensor(images / 16, dtype=torch.float32), torch.tensor(labels)
+    )
+    layers, width = [], 64
+    for size in hidden:
+        layers += [nn.Linear(width, size), nn.ReLU()]
+        width = size
+    model = nn.Sequential(*layers, nn.Linear(width, 10))
+    shuffled = torch.Generator().manual_seed(seed)
+    loader = DataLoader(data, 64, shuffle=True, generator=shuffled)
+    loss_fn = nn.CrossEntropyLoss()
+    adam = torch.optim.Adam(model.parameters(), lr=3e-3)
+    before = Task(model, loader, loss_fn, adam, device="cpu")
+    batches = before.batches()
+    for _ in range(trained):
+        before.update(batches)
+    optimizer = OPTIMIZERS[optimizer](model.parameters())
+    return Task(model, loader, loss_fn, optimizer, device="cpu")
+
+
+def sweep_kind(task, num_iter=100, **lrs):
+    return Curve(range_test(task, num_iter=num_iter, **lrs)).suggestions().kind
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("hidden", [(32,), (64, 64)])
+@pytest.mark.parametrize("num_iter", [50, 100])
+def test_no_sweep_of_a_model_that_learns_is_refused(optimizer, hidden, num_iter):
+    tasks = [digits_task(optimizer, hidden, seed) for seed in range(3)]
+    assert [sweep_kind(task, num_iter) for task in tasks] == [""] * 3
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_sweep_that_ends_too_low_is_refused(optimizer):
+    for seed in range(3):
+        task = digits_task(optimizer, (32,), seed)
+        assert sweep_kind(task, end_lr=1e-4) in ("flat", "still_falling")
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_trained_model_is_refused(optimizer):
+    task = digits_task(optimizer, (64, 64), 0, trained=1500)
+    assert sweep_kind(task) in ("never_fell", "flat", "noise")
+
+
+@pytest.mark.parametrize("size", [0.01, 0.1, 1.0])
+def test_no_pure_noise_gets_a_suggestion(size):
+    rng = np.random.default_rng(1)
+    kinds = {kind(SWEEP, 2.3 + size * rng.standard_normal(100)) for _ in range(200)}
+    assert "" not in kinds
+    assert ("noise" if size == 1.0 else "flat") in kinds
+
+
+@pytest.mark.parametrize("loss", [0.0, 2.3, -1.0, 1e-300])
+def test_a_constant_loss_is_flat(loss):
+    assert kind(SWEEP, np.full(100, loss)) == "flat"
+
+
+def test_a_loss_still_falling_at_the_end_is_refused():
+    rng = np.random.default_rng(2)
+    for middle in rng.uniform(-4.5, -3.5, 50):
+        losses = 2.3 - 2 / (1 + np.exp(-2 * (np.log10(LOW) - middle)))
+        assert kind(LOW, losses + 0.03 * rng.standard_normal(100)) == "still_falling"
+
+
+def test_a_falling_loss_that_was_stopped_early_is_not_refused():
+    losses = 2.3 - 2 / (1 + np.exp(-2 * (np.log10(LOW) + 4)))
+    assert kind(LOW, losses, num_iter=200) == ""
+
+
+def test_noise_larger_than_the_fall_is_told_from_a_flat_curve():
+    rng = np.random.default_rng(3)
+    fall = 0.1 / (1 + np.exp(-3 * (np.log10(SWEEP) + 3)))
+    noisy, flat = rng.standard_normal((2, 100))
+    assert kind(SWEEP, 1 - fall + noisy) == "noise"
+    assert kind(SWEEP, 1 + 0.01 * flat) == "flat"
+
+
+@pytest.mark.parametrize("made", [1, 2, 8, 30])
+def test_a_loss_that_explodes_in_the_first_half_diverged_at_once(made):
+    losses = [*np.full(made - 1, 2.3), np.nan]
+    assert kind(SWEEP, losses, num_iter=100) == "diverged_at_once"
+
+
+def test_a_loss_that_comes_down_from_an_explosion_diverged_at_once():
+    rng = np.random.default_rng(4)
+    losses = 5 + 5 * np.exp(-np.arange(100) / 15) + 0.1 * rng.standard_normal(100)
+    losses[0] = 2.3
+    assert kind(SWEEP, losses) == "diverged_at_once"
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_sweep_that_starts_too_high_is_refused(optimizer):
+    task = digits_task(optimizer, (32,), 0)
+    kinds = ("diverged_at_once", "never_fell", "noise")
+    assert sweep_kind(task, start_lr=10.0, end_lr=1e3) in kinds
+
+
+def test_without_raw_losses_only_the_smooth_curve_is_judged():
+    smooth = np.linspace(2, 1, 50)
+    lrs = np.geomspace(1e-7, 1e-4, 50)
+    assert suggest(lrs, smooth).kind == ""
+    assert suggest(lrs, smooth, losses=smooth).kind == "still_falling"
+
+
+@given(st.floats(-1e3, 1e3), st.integers(-20, 20))
+def test_neither_level_nor_scale_of_the_lr_decides_what_is_refused(level, exponent):
+    rng = np.random.default_rng(5)
+    good, flat = made_up(rng, 0.1), rng.standard_normal(100)
+    lrs = SWEEP * 2.0**exponent
+    assert kind(lrs, level + good, 100) == ""
+    assert kind(lrs, level + flat, 100) in ("flat", "noise")
