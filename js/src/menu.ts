@@ -61,6 +61,7 @@ export class Menu {
   }
 
   private show(focused: number): void {
+    this.close();
     this.list.hidden = false;
     this.list.showPopover?.();
     this.button.setAttribute('aria-expanded', 'true');
