@@ -275,7 +275,7 @@ class Board:
     def _suggested(self, name: str) -> float:
         for found in self.picker.suggestions:
             if found["name"] == name:
-                return found["lr"]
+                return float(found["lr"])
         raise ValueError(f"name must be a suggestion that is shown, not {name!r}")
 
     def _tidy(self, action: str, name: str, to: str | None) -> None:

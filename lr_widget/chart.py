@@ -101,6 +101,12 @@ class LRChart(LossFigure):
         self.zoomed = False
         self._span()
 
+    def close(self) -> None:
+        """Close the figure, and the y scale that is not on it."""
+        self._linear.close()
+        self._log.close()
+        super().close()
+
     def _keep(self, curves: Curves) -> None:
         """Have a ghost for every visible curve and none else."""
         visible = curves.visible()

@@ -205,7 +205,7 @@ class Curve:
 
         Where a metric was not measured there is NaN.
         """
-        import pandas as pd  # type: ignore[import-untyped]
+        import pandas as pd
 
         with self._lock:
             columns = dict(self._series)

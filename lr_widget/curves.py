@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import Any
 
 from .curve import Curve
 from .repeats import Repeats
-
-if TYPE_CHECKING:
-    import pandas
 
 Sweep = Curve | Repeats
 
@@ -170,14 +167,14 @@ class Curves(Mapping[str, Sweep]):
         with self._lock:
             return {k: v for k, v in self._sweeps.items() if k not in self._hidden}
 
-    def to_frame(self) -> pandas.DataFrame:
+    def to_frame(self) -> Any:
         """All points as a pandas DataFrame, the curve's name in the first column."""
-        import pandas
+        import pandas as pd
 
         frames = {name: sweep.to_frame() for name, sweep in self.items()}
         if not frames:
             return Curve().to_frame()
-        table = pandas.concat(frames, names=["curve"])
+        table = pd.concat(frames, names=["curve"])
         return table.reset_index("curve").reset_index(drop=True)
 
     def _remove(self, name: str) -> None:

@@ -114,12 +114,16 @@ class LRFinder(Workbench):
             autocast=autocast,
             scaler=scaler,
         )
-        checks = {"valid_every": valid_every, "valid_batches": valid_batches}
-        range_test(self.task, num_iter=num_iter, **checks).close()  # not begun
+        range_test(
+            self.task,
+            num_iter=num_iter,
+            valid_every=valid_every,
+            valid_batches=valid_batches,
+        ).close()  # not begun: it has looked at its arguments
         self.start_lr, self.end_lr, self.num_iter = start_lr, end_lr, num_iter
         self.valid_every, self.valid_batches = valid_every, valid_batches
         super().__init__(start_lr, end_lr, self._measures(), Surroundings)
-        self._subject = type(model).__name__
+        self._subject, self._total = type(model).__name__, num_iter
 
     def range_test(
         self,
@@ -183,7 +187,8 @@ class LRFinder(Workbench):
 
         Smith's grid of weight decays (https://arxiv.org/abs/1803.09820) is
 
-            finder.compare({f"wd={wd:g}": {"weight_decay": wd} for wd in (0, 1e-4, 1e-2)})
+            grid = {f"wd={wd:g}": {"weight_decay": wd} for wd in (0, 1e-4, 1e-2)}
+            finder.compare(grid)
 
         A variation's curve has its name in `curves`. With several `seeds` it is the
         median of its repeats, with a band from the lowest to the highest. Variations

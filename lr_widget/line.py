@@ -1,4 +1,4 @@
-"""Line and Band: bqplot marks of bounded size, whatever the length of what they show."""
+"""Line and Band: bqplot marks whose size is bounded, whatever they show."""
 
 from __future__ import annotations
 

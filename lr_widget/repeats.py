@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .curve import Curve, Point
+from .plot import drawn
 from .series import Array, Trace
 from .suggestion import Suggestions, suggest
 
@@ -124,9 +125,19 @@ class Repeats:
         lrs, losses, smooth = self.trace("loss", beta)
         return suggest(lrs, smooth, self.num_iter, losses=losses)
 
+    def plot(
+        self, ax: Any = None, *, beta: float = 0.98, lr: float | None = None
+    ) -> Any:
+        """Draw the median and the band with matplotlib; as `Curve.plot`."""
+        ax = drawn(self.trace("loss", beta), self.suggestions(beta), ax, lr)
+        ax.fill_between(
+            *self.band("loss", beta), alpha=0.2, color=ax.lines[0].get_color()
+        )
+        return ax
+
     def to_frame(self, *, beta: float = 0.98) -> Any:
         """A pandas DataFrame: that of each curve, below one another, and `repeat`."""
-        import pandas as pd  # type: ignore[import-untyped]
+        import pandas as pd
 
         frames = [curve.to_frame(beta=beta) for curve in self.curves]
         repeats = [i for i, frame in enumerate(frames) for _ in range(len(frame))]

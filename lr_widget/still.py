@@ -44,7 +44,7 @@ class Still:
             return
         # A notebook that is executed without a person, by nbconvert say, allows no
         # input; nobody will see the live widget, and it cannot live in what is made.
-        request = getattr(shell, "get_parent", dict)()
+        request: dict[str, Any] = getattr(shell, "get_parent", dict)()
         alone = request.get("content", {}).get("allow_stdin") is False
         self._unattended = text if alone else None
         display({**view, "text/plain": text}, raw=True, display_id=self._view)

@@ -292,6 +292,7 @@ class Workbench(ipywidgets.VBox):
         """Bring the sweep that has begun to grow to the front."""
         with self._lock:
             self._grown = sweep
+            self._board.grow(sweep)
             name = None if sweep is None else self.curves.name(sweep)
             if name is not None and not self.curves.hidden(name):
                 self.curves.bring(name)

@@ -244,7 +244,7 @@ def test_no_suggestion_is_said_in_words(finder):
     assert finder.curve.suggestions().reason == (
         "too few points: the curve ends after 7 steps"
     )
-    assert "the curve ends after 7 steps" in finder._panel._hint.value
+    assert "Too few points" in finder._board.message.value
 
 
 def test_repr_is_short(finder):

@@ -126,8 +126,8 @@ def test_a_sweep_leaves_no_trace(finder, ending, state):
 @pytest.mark.parametrize(
     "place",
     [
-        ("_chart", "show"),
-        ("_chart", "mark"),
+        ("_board", "grow"),
+        ("_board", "show_lr"),
         ("_panel", "show_progress"),
         ("_panel", "show_state"),
         ("_panel", "show_hint"),
@@ -152,7 +152,7 @@ def test_an_error_in_drawing_ends_in_failed_shown_and_raised(
         return draw(*args, **kwargs)
 
     monkeypatch.setattr(owner, method, failing)
-    monkeypatch.setattr("lr_widget.finder._RATE", 1e9)
+    monkeypatch.setattr("lr_widget.workbench._RATE", 1e9)
     before = fingerprint(finder.task)
     run = finder.range_test()
     for _ in range(2):

@@ -85,13 +85,16 @@ class Finder(RuleBasedStateMachine):
         same = all(map(torch.equal, weights(self.finder.task), self.before))
         assert same == (self.job == "range test" or not self.points)
 
+    def shown(self):
+        return self.finder.history if self.job == "fit" else self.finder.curve
+
     def begun(self, run, job, total):
         assert run is self.finder._run
         self.job, self.total, self.points, self.state = job, total, 0, "running"
         self.error = self.fault = None
         self.before = weights(self.finder.task)
         self.made = threading.Semaphore(0)
-        curve = self.finder._shown()
+        curve = self.shown()
         append = curve.append
         curve.append = lambda point: (append(point), self.made.release())
         self.go_on()
@@ -259,7 +262,7 @@ class Finder(RuleBasedStateMachine):
         assert (self.finder._run.state if self.finder._run else "idle") == self.state
         assert self.finder.lr == self.lr
         if self.job:
-            assert len(self.finder._shown()) == self.points
+            assert len(self.shown()) == self.points
 
     @invariant()
     def the_states_told_follow_each_other_to_the_last(self):

@@ -190,15 +190,18 @@ def test_a_start_that_was_refused_changes_nothing(finder, arguments):
     assert len(finder.history) == 0
 
 
-def test_another_range_moves_the_axis_and_empties_the_chart(gated):
+def test_another_range_widens_the_axis_to_hold_both_sweeps(gated):
     finder, gate = gated
     gate.open()
-    finder.range_test().wait(LONG)
-    finder.range_test(start_lr=1e-5, end_lr=1.0, num_iter=5).wait(LONG)
+    finder.range_test(start_lr=1e-5, end_lr=1.0).wait(LONG)
+    finder.range_test(start_lr=1e-4, end_lr=100.0, num_iter=5).wait(LONG)
     scale = finder._board.chart.x_scale
-    assert (scale.min, scale.max) == (finder.start_lr, finder.end_lr) == (1e-5, 1.0)
+    assert (finder.start_lr, finder.end_lr) == (1e-4, 100.0)
+    assert (scale.min, scale.max) == (1e-5, 100.0)
     assert finder._board.chart.raw.x.tolist() == finder.curve.lrs.tolist()
     assert len(finder._board.chart.raw.x) == 5
+    del finder.curves["sweep 1"]
+    assert (scale.min, scale.max) == (1e-4, 100.0)
 
 
 def test_a_thread_that_cannot_be_started_is_told_and_the_next_one_may(
