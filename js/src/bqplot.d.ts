@@ -16,6 +16,7 @@ declare module 'bqplot' {
   export interface Figure extends WidgetView {
     readonly plotareaWidth: number;
     readonly plotareaHeight: number;
+    readonly fig_marks: { node(): SVGGElement };
     readonly interaction: { node(): SVGGElement };
     padded_range(direction: 'x' | 'y', scale: WidgetModel): [number, number];
   }

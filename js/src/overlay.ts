@@ -1,100 +1,97 @@
 import type { Pixel } from './box';
-import { beside } from './placement';
+import { Crosshair, type Sight } from './crosshair';
+import { Markers, type Suggestion } from './markers';
+import { Pin } from './pin';
+import { ROW, type Size } from './placement';
+import { type Region, Regions } from './regions';
+import { element } from './svg';
+import type { Axes } from './viewport';
 
-const SVG = 'http://www.w3.org/2000/svg';
-const LABEL_Y = 14;
-// The figure's toolbar appears in the top right corner: there the label is lower.
-const TOOLBAR = { width: 120, bottom: 34 };
-// Below the pick's label, so that the two never overlap.
-const READOUT_TOP = 54;
-const READOUT_BOTTOM = 8;
-// Where text cannot be measured (a hidden tab), about the width of a digit.
-const CHARACTER = 7;
+// A plot less wide than this gets shorter texts.
+const NARROW = 420;
+const TOP = 14;
 
-export interface Size {
-  readonly width: number;
-  readonly height: number;
+/// Where things are: the axes and the size of the plot.
+export interface Plot extends Axes {
+  readonly size: Size;
 }
 
-/// What the picker draws over the plot: the crosshair and the pick.
+export function isNarrow(plot: Plot): boolean {
+  return plot.size.width < NARROW;
+}
+
+/// What the picker draws over the plot and, for the regions, under the curve.
 /// It lies beside the rect that takes the pointer, and takes no pointer itself.
 export class Overlay {
   readonly node = element('g', 'lr-widget-overlay');
-  private readonly pick = this.node.appendChild(element('g', 'lr-widget-pick'));
-  private readonly pickHalo = this.pick.appendChild(element('line', 'lr-widget-halo'));
-  private readonly pickLine = this.pick.appendChild(element('line', 'lr-widget-line'));
-  private readonly pickLabel = this.pick.appendChild(element('text', 'lr-widget-text'));
-  private readonly hover = this.node.appendChild(element('g', 'lr-widget-hover'));
-  private readonly hoverLine = this.hover.appendChild(
-    element('line', 'lr-widget-line'),
-  );
-  private readonly dot = this.hover.appendChild(element('circle', 'lr-widget-dot'));
-  private readonly hoverText = this.hover.appendChild(
-    element('text', 'lr-widget-text'),
-  );
+  readonly ground = element('g', 'lr-widget-overlay');
+  private readonly regions = new Regions();
+  private readonly markers = new Markers();
+  private readonly pick = new Pin('lr-widget-pick');
+  private readonly draft = new Pin('lr-widget-draft');
+  private readonly crosshair = new Crosshair();
+  // The names of the regions have the first row, the label of the pick the next.
+  private labelY = TOP;
 
   constructor() {
-    this.dot.setAttribute('r', '4');
-    this.hidePick();
-    this.hideHover();
+    this.ground.append(this.regions.bands);
+    // Lines first: no word is ever crossed out.
+    this.node.append(
+      this.pick.node,
+      this.draft.node,
+      this.regions.names,
+      this.markers.node,
+      this.crosshair.node,
+    );
   }
 
-  showPick(x: number, text: string, size: Size): void {
-    this.pick.removeAttribute('display');
-    upright(this.pickHalo, x, size.height);
-    upright(this.pickLine, x, size.height);
-    const end = write(this.pickLabel, { x, y: LABEL_Y }, text, size.width);
-    const under = end > size.width - TOOLBAR.width;
-    if (under) place(this.pickLabel, { y: TOOLBAR.bottom });
+  showRegions(regions: readonly Region[], plot: Plot): void {
+    this.labelY = regions.length ? TOP + ROW + 2 : TOP;
+    this.regions.show(regions, plot.x, plot.size);
+  }
+
+  showSuggestions(suggestions: readonly Suggestion[], plot: Plot): void {
+    this.markers.show(suggestions, plot, plot.size, isNarrow(plot));
+  }
+
+  suggestionAt(pixel: Pixel, reach: number): Suggestion | null {
+    return this.markers.at(pixel, reach);
+  }
+
+  aim(suggestion: Suggestion | null): void {
+    this.markers.aim(suggestion?.name ?? null);
+  }
+
+  showPick(lr: number, text: string, plot: Plot): void {
+    this.pick.show(plot.x(lr), text, plot.size, this.labelY);
   }
 
   hidePick(): void {
-    this.pick.setAttribute('display', 'none');
+    this.pick.hide();
   }
 
-  showHover(pointer: Pixel, dot: Pixel | null, text: string, size: Size): void {
-    this.hover.removeAttribute('display');
-    upright(this.hoverLine, pointer.x, size.height);
-    this.dot.setAttribute('display', dot ? 'inline' : 'none');
-    if (dot) place(this.dot, { cx: dot.x, cy: dot.y });
-    const lowest = Math.max(READOUT_TOP, size.height - READOUT_BOTTOM);
-    const y = Math.min(Math.max(pointer.y - 10, READOUT_TOP), lowest);
-    write(this.hoverText, { x: pointer.x, y }, text, size.width);
+  /// Beside a draft the pick is a line without words. An open one waits for Enter.
+  showDraft(lr: number, text: string, open: boolean, plot: Plot): void {
+    this.draft.show(plot.x(lr), text, plot.size, this.labelY);
+    this.draft.node.classList.toggle('lr-widget-open', open);
+    this.pick.node.classList.add('lr-widget-past');
+  }
+
+  hideDraft(): void {
+    this.draft.hide();
+    this.pick.node.classList.remove('lr-widget-past');
+  }
+
+  showHover(sight: Sight, plot: Plot): void {
+    this.crosshair.show(sight, plot.size, this.labelY + ROW / 2);
   }
 
   hideHover(): void {
-    this.hover.setAttribute('display', 'none');
+    this.crosshair.hide();
   }
 
   remove(): void {
     this.node.remove();
+    this.ground.remove();
   }
-}
-
-function element<K extends keyof SVGElementTagNameMap>(
-  tag: K,
-  className: string,
-): SVGElementTagNameMap[K] {
-  const node = document.createElementNS(SVG, tag);
-  node.classList.add(className);
-  return node;
-}
-
-function place(node: SVGElement, attributes: Record<string, number | string>): void {
-  for (const [name, value] of Object.entries(attributes)) {
-    node.setAttribute(name, String(value));
-  }
-}
-
-function upright(line: SVGLineElement, x: number, height: number): void {
-  place(line, { x1: x, x2: x, y1: 0, y2: height });
-}
-
-/// Writes the text beside `at` and returns where it ends on the right.
-function write(node: SVGTextElement, at: Pixel, text: string, width: number): number {
-  node.textContent = text;
-  const length = node.getComputedTextLength?.() || text.length * CHARACTER;
-  const { x, anchor } = beside(at.x, length, width);
-  place(node, { x, y: at.y, 'text-anchor': anchor });
-  return anchor === 'start' ? x + length : x;
 }

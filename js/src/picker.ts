@@ -1,69 +1,49 @@
-import {
-  type ISerializers,
-  unpack_models,
-  WidgetModel,
-  type WidgetView,
-} from '@jupyter-widgets/base';
+import type { WidgetView } from '@jupyter-widgets/base';
 import { Interaction, type Scale } from 'bqplot';
-import { shows, valueAt } from './axis';
+import { ends, shows, valueAt } from './axis';
 import { type Pixel, toPlot } from './box';
-import { nearest } from './curve';
-import { Overlay, type Size } from './overlay';
+import type { Sight } from './crosshair';
+import { Draft } from './draft';
+import { type Desk, Hand } from './hand';
+import { Keyboard, type Keyed } from './keyboard';
+import type { Suggestion } from './markers';
+import { isNarrow, Overlay, type Plot } from './overlay';
 import { Pointer } from './pointer';
-import { lrText, readout } from './readout';
-import { NAME, VERSION } from './version';
+import { lrText, spoken } from './readout';
+import { type Gaze, sightOf } from './sight';
+import { Slider } from './slider';
+import { snapped } from './steps';
+import { Traces } from './traces';
+import { Viewport } from './viewport';
 
-// A point further from the crosshair than this says nothing about the place under it.
-const REACH = 48;
+export { LRPickerModel } from './model';
 
-export class LRPickerModel extends WidgetModel {
-  override defaults() {
-    return {
-      ...super.defaults(),
-      _model_name: 'LRPickerModel',
-      _model_module: NAME,
-      _model_module_version: `^${VERSION}`,
-      _view_name: 'LRPickerView',
-      _view_module: NAME,
-      _view_module_version: `^${VERSION}`,
-      x_scale: null,
-      y_scale: null,
-      line: null,
-      lr: null,
-    };
-  }
-
-  static override serializers: ISerializers = {
-    ...WidgetModel.serializers,
-    x_scale: { deserialize: unpack_models },
-    y_scale: { deserialize: unpack_models },
-    line: { deserialize: unpack_models },
-  };
-}
-
-/// A click sends one `pick` action with the learning rate under the cursor. Hovering
-/// is local. What was picked is the kernel's to say: the line is drawn at `lr`.
-export class LRPickerView extends Interaction {
+/// Reads the curve under the pointer, and sends what a person picks, takes and zooms
+/// to as actions. Reading and drafting are local. What was picked is the kernel's to
+/// say: the line is drawn at `lr`.
+export class LRPickerView extends Interaction implements Desk, Keyed {
+  traces = new Traces(null, null);
   private readonly overlay = new Overlay();
+  private readonly draft = new Draft(() => this.drawPick());
+  private readonly viewport = new Viewport((view) => this.act('view', view));
   private pointer: Pointer | null = null;
-  private cursor: Pixel | null = null;
-  private removed = false;
+  private keyboard: Keyboard | null = null;
+  private slider: Slider | null = null;
+  private gaze: Gaze | null = null;
   private scales: { x: Scale; y: Scale } | null = null;
-  private line: WidgetModel | null = null;
+  private removed = false;
 
   override render(): Promise<void> {
     super.render();
+    const { draft, viewport } = this;
     this.el.classList.add('lr-widget-picker');
     this.parent.interaction.node().appendChild(this.overlay.node);
-    this.pointer = new Pointer(this.el, {
-      move: (event) => this.hover(this.locate(event)),
-      leave: () => this.hover(null),
-      click: (event) => this.pick(this.locate(event)),
-    });
-    this.listenTo(this.model, 'change:lr', this.drawPick);
-    this.listenTo(this.model, 'change:line', this.followLine);
-    this.listenTo(this.model, 'change:x_scale change:y_scale', this.followScales);
-    this.followLine();
+    const marks = this.parent.fig_marks.node();
+    marks.parentNode?.insertBefore(this.overlay.ground, marks);
+    this.slider = new Slider(this.el);
+    this.pointer = new Pointer(this.el, new Hand(this, draft, viewport));
+    this.keyboard = new Keyboard(this.el, this, draft, viewport);
+    this.follow();
     return this.followScales();
   }
 
@@ -79,8 +59,8 @@ export class LRPickerView extends Interaction {
 
   override remove(): this {
     this.removed = true;
-    this.pointer?.remove();
-    this.overlay.remove();
+    for (const part of [this.pointer, this.keyboard, this.draft]) part?.remove();
+    for (const part of [this.viewport, this.overlay]) part.remove();
     this.scales?.x.remove();
     this.scales?.y.remove();
     this.scales = null;
@@ -88,11 +68,108 @@ export class LRPickerView extends Interaction {
     return this;
   }
 
-  private followLine(): void {
-    if (this.line) this.stopListening(this.line);
-    this.line = this.model.get('line');
-    if (this.line) this.listenTo(this.line, 'data_updated', this.drawHover);
+  // What is there: for the hand and the keys.
+
+  get plot(): Plot | null {
+    if (!this.scales) return null;
+    const [x, y] = [this.scales.x.scale, this.scales.y.scale];
+    return ends(x).every(Number.isFinite) ? { x, y, size: this.size } : null;
+  }
+
+  get surface(): SVGElement {
+    return this.el as unknown as SVGElement;
+  }
+
+  get lr(): number | null {
+    return this.model.get('lr');
+  }
+
+  get zooms(): boolean {
+    return this.model.get('zoom');
+  }
+
+  get snaps(): boolean {
+    return this.model.get('snap');
+  }
+
+  get suggestions(): readonly Suggestion[] {
+    return this.model.get('suggestions');
+  }
+
+  get isHeld(): boolean {
+    return this.pointer?.isDown ?? false;
+  }
+
+  private get size() {
+    return { width: this.parent.plotareaWidth, height: this.parent.plotareaHeight };
+  }
+
+  locate(event: MouseEvent): Pixel {
+    return toPlot(event, this.el.getBoundingClientRect(), this.size);
+  }
+
+  lrAt({ x }: Pixel): number | null {
+    const lr = this.plot && valueAt(this.plot.x, x);
+    return lr !== null && this.snaps ? snapped(this.traces.tested, lr) : lr;
+  }
+
+  suggestionAt(pixel: Pixel, reach: number): Suggestion | null {
+    return this.overlay.suggestionAt(pixel, reach);
+  }
+
+  look(at: Pixel | null, suggestion: Suggestion | null): void {
+    this.gaze = at && { at, suggestion };
+    this.overlay.aim(suggestion);
     this.drawHover();
+  }
+
+  letGo(): void {
+    this.pointer?.cancel();
+  }
+
+  // What a person does.
+
+  pick(lr: number): void {
+    this.draft.send(lr, this.lr);
+    this.act('pick', { lr });
+  }
+
+  take({ name, lr }: Suggestion): void {
+    this.draft.send(lr, this.lr);
+    this.act('take', { name });
+  }
+
+  reset(): void {
+    this.act('reset');
+  }
+
+  private act(action: string, details: object = {}): void {
+    this.send({ action, ...details });
+  }
+
+  // What the kernel sets.
+
+  private follow(): void {
+    const on = (events: string, draw: () => void) =>
+      this.listenTo(this.model, events, draw);
+    on('change:lr', () => {
+      this.draft.answer();
+      this.drawPick();
+    });
+    on('change:line change:raw', this.followTraces);
+    on('change:x_scale change:y_scale', this.followScales);
+    on('change:suggestions change:regions change:zoom', this.draw);
+    on('change:measure change:snap', this.drawPick);
+    this.followTraces();
+  }
+
+  private followTraces(): void {
+    for (const model of this.traces.models) this.stopListening(model);
+    this.traces = new Traces(this.model.get('line'), this.model.get('raw'));
+    for (const model of this.traces.models) {
+      this.listenTo(model, 'data_updated', this.drawPick);
+    }
+    this.drawPick();
   }
 
   private async followScales(): Promise<void> {
@@ -115,65 +192,55 @@ export class LRPickerView extends Interaction {
     this.relayout();
   }
 
-  private get size(): Size {
-    return { width: this.parent.plotareaWidth, height: this.parent.plotareaHeight };
-  }
-
-  private locate(event: PointerEvent): Pixel {
-    return toPlot(event, this.el.getBoundingClientRect(), this.size);
-  }
-
-  private pick({ x }: Pixel): void {
-    const lr = this.scales && valueAt(this.scales.x.scale, x);
-    if (lr !== null) this.send({ action: 'pick', lr });
-  }
-
-  private hover(cursor: Pixel | null): void {
-    this.cursor = cursor;
-    this.drawHover();
-  }
+  // Drawing.
 
   private draw(): void {
+    const { plot } = this;
+    this.el.dataset['zoom'] = String(this.zooms);
+    if (!plot) return;
+    this.overlay.showRegions(this.model.get('regions'), plot);
+    this.overlay.showSuggestions(this.suggestions, plot);
+    this.overlay.aim(this.gaze?.suggestion ?? null);
     this.drawPick();
+  }
+
+  /// The pick and the draft, and the same in words.
+  private drawPick(): void {
+    const { plot, lr, draft } = this;
+    if (!plot) return;
+    if (lr === null || !shows(plot.x, lr)) this.overlay.hidePick();
+    else this.overlay.showPick(lr, `lr ${lrText(lr)}`, plot);
+    if (draft.lr === null) this.overlay.hideDraft();
+    else
+      this.overlay.showDraft(draft.lr, this.label(draft.lr, plot), draft.isOpen, plot);
+    const now = draft.lr ?? lr;
+    const reading = now === null ? null : this.traces.readAt(now, plot);
+    const text = spoken(now, this.model.get('measure'), reading);
+    const start = this.keyboard?.from(plot) ?? ends(plot.x)[0];
+    this.slider?.show(plot.x, now ?? start, text);
     this.drawHover();
   }
 
-  private drawPick(): void {
-    const lr: number | null = this.model.get('lr');
-    const scale = this.scales?.x.scale;
-    if (lr === null || !scale || !shows(scale, lr)) {
-      this.overlay.hidePick();
-    } else {
-      this.overlay.showPick(scale(lr), `lr ${lrText(lr)}`, this.size);
-    }
+  private label(draft: number, plot: Plot): string {
+    const label = `lr ${lrText(draft)}`;
+    if (!this.draft.isOpen) return label;
+    return `${label} · ${isNarrow(plot) ? 'Enter' : 'Enter to pick'}`;
   }
 
   private drawHover(): void {
-    const lr =
-      this.cursor && this.scales && valueAt(this.scales.x.scale, this.cursor.x);
-    if (!this.cursor || lr === null) {
-      this.overlay.hideHover();
-      return;
-    }
-    const found = this.pointAt(lr, this.cursor.x);
-    const text = readout(lr, found?.loss ?? null);
-    this.overlay.showHover(this.cursor, found?.pixel ?? null, text, this.size);
+    const { plot } = this;
+    const sight = plot && this.sight(plot);
+    if (plot && sight) this.overlay.showHover(sight, plot);
+    else this.overlay.hideHover();
   }
 
-  /// The curve's point under the crosshair, and where to draw its dot: nowhere
-  /// when the point lies above or below the plot.
-  private pointAt(lr: number, x: number): { loss: number; pixel: Pixel | null } | null {
-    if (!this.line || !this.scales) return null;
-    const point = nearest(this.line.get('x'), this.line.get('y'), lr);
-    if (!point) return null;
-    const pixel = {
-      x: this.scales.x.scale(point.lr),
-      y: this.scales.y.scale(point.loss),
-    };
-    if (!(Math.abs(pixel.x - x) <= REACH)) return null;
-    return {
-      loss: point.loss,
-      pixel: shows(this.scales.y.scale, point.loss) ? pixel : null,
-    };
+  private sight(plot: Plot): Sight | null {
+    const { gaze, draft } = this;
+    const drafted = draft.isHeld || (draft.isOpen && !gaze);
+    const lr = drafted ? draft.lr : gaze && this.lrAt(gaze.at);
+    if (lr === null) return null;
+    const reading = this.traces.readAt(lr, plot);
+    const measure: string = this.model.get('measure');
+    return sightOf(plot, { lr, measure, reading, gaze, drafted });
   }
 }

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { shows, valueAt } from '../src/axis';
 import { toPlot } from '../src/box';
-import { beside } from '../src/placement';
 import { axis } from './fake/figure';
 
 describe('valueAt', () => {
@@ -30,19 +29,4 @@ test('toPlot(…) undoes zoom and scaling of the page', () => {
   const box = { left: 100, top: 50, width: 400, height: 150 };
   const plot = { width: 800, height: 300 };
   expect(toPlot({ clientX: 300, clientY: 125 }, box, plot)).toEqual({ x: 400, y: 150 });
-});
-
-describe('beside', () => {
-  test('puts a text on the right of the line', () => {
-    expect(beside(100, 80, 800)).toEqual({ x: 108, anchor: 'start' });
-  });
-
-  test('flips a text that would leave the plot', () => {
-    expect(beside(750, 80, 800)).toEqual({ x: 742, anchor: 'end' });
-  });
-
-  test('takes the roomier side where neither has room', () => {
-    expect(beside(30, 90, 100).anchor).toBe('start');
-    expect(beside(70, 90, 100).anchor).toBe('end');
-  });
 });

@@ -1,170 +1,215 @@
-import { WidgetModel } from '@jupyter-widgets/base';
-import { beforeEach, expect, test } from 'vitest';
-import { LRPickerModel, LRPickerView } from '../src/picker';
-import { axis, figure } from './fake/figure';
-import { modelOf, viewOf } from './fake/kernel';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { at, type Chart, chart, high, view } from './fake/chart';
 
-// 800 pixels less 40 on each side show eight decades: 90 pixels each.
-const at = (lr: number) => 40 + (Math.log10(lr) + 7) * 90;
+const HOVER = '.lr-widget-hover';
+const PICK = '.lr-widget-pick';
+const LABEL = '.lr-widget-pick text';
+const LINE = '.lr-widget-pick .lr-widget-line';
 
-let picker: Awaited<ReturnType<typeof build>>;
-
-async function build(lr: number | null = null) {
-  const { model: line } = modelOf<WidgetModel>(WidgetModel, { x: [], y: [] });
-  const scales = { x_scale: axis(1e-7, 10, true), y_scale: axis(0, 3, false) };
-  const { model, sent } = modelOf<LRPickerModel>(LRPickerModel, {
-    ...scales,
-    line,
-    lr,
-  });
-  const parent = figure();
-  const view = await show(model, parent);
-  return { model, sent, view, parent, line, ...scales };
-}
-
-async function show(model: LRPickerModel, parent: ReturnType<typeof figure>) {
-  const children = async (child: WidgetModel) => child;
-  const view = await viewOf<LRPickerView>(LRPickerView, model, { parent, children });
-  // On the screen at half its size, from (10, 20).
-  view.el.getBoundingClientRect = () => new DOMRect(10, 20, 400, 150);
-  return view;
-}
-
-function pointer(type: string, x: number, y = 150, init: PointerEventInit = {}) {
-  const screen = { clientX: 10 + x / 2, clientY: 20 + y / 2 };
-  const mouse = { isPrimary: true, button: 0, pointerId: 1, pointerType: 'mouse' };
-  picker.view.el.dispatchEvent(
-    new PointerEvent(type, { ...mouse, ...screen, ...init }),
-  );
-}
-
-function part(selector: string): Element {
-  return picker.parent.group.querySelector(selector) as Element;
-}
-
-const hidden = (selector: string) => part(selector).getAttribute('display') === 'none';
+let picker: Chart;
 
 beforeEach(async () => {
-  picker = await build();
+  document.body.replaceChildren();
+  picker = await chart();
 });
 
-test('a click sends one pick with the learning rate under the cursor', () => {
-  pointer('pointermove', at(1e-3));
-  pointer('pointerdown', at(1e-3));
-  pointer('pointerup', at(1e-3));
-  expect(picker.sent).toEqual([{ action: 'pick', lr: expect.closeTo(1e-3, 12) }]);
-  expect(picker.model.get('lr')).toBeNull();
+describe('reading', () => {
+  test('shows the learning rate alone before there is data, and sends nothing', () => {
+    picker.pointer('pointermove', at(1e-3));
+    expect(picker.lines(HOVER)).toEqual(['lr 1e-3']);
+    expect(picker.hidden('.lr-widget-dot')).toBe(true);
+    expect(picker.sent).toEqual([]);
+  });
+
+  test('follows the curve, and data that comes meanwhile', () => {
+    picker.pointer('pointermove', at(1e-3));
+    picker.line.set({ x: new Float64Array([1e-3]), y: new Float64Array([1.5]) });
+    picker.line.trigger('data_updated');
+    expect(picker.lines(HOVER)).toEqual(['lr 1e-3', 'loss 1.5']);
+    picker.raw.set({ x: new Float64Array([1e-3]), y: new Float64Array([0.41]) });
+    picker.raw.trigger('data_updated');
+    expect(picker.lines(HOVER)).toEqual(['lr 1e-3', 'loss 1.5 (raw 0.41)']);
+    expect(picker.place('.lr-widget-dot', 'cx')).toBeCloseTo(at(1e-3));
+    expect(picker.place('.lr-widget-dot', 'cy')).toBeCloseTo(high(1.5));
+  });
+
+  test('says the slope per decade, and the measure by its name', () => {
+    picker.line.set({ x: [1e-4, 1e-3, 1e-2], y: [2.5, 1.5, 0.5] });
+    picker.model.set('measure', 'accuracy');
+    picker.pointer('pointermove', at(1e-3));
+    expect(picker.lines(HOVER)[1]).toBe('accuracy 1.5, −1 per decade');
+  });
+
+  test('puts the dot where a log y axis has the value', async () => {
+    picker.y_scale.set({ log: true, min: 1e-2, max: 1e2 });
+    picker.line.set({ x: [1e-3], y: [10] });
+    picker.pointer('pointermove', at(1e-3));
+    expect(picker.place('.lr-widget-dot', 'cy')).toBeCloseTo(75);
+  });
+
+  test('leaves the dot out where the value is beyond the plot', () => {
+    picker.line.set({ x: [1e-3], y: [30] });
+    picker.pointer('pointermove', at(1e-3));
+    expect(picker.lines(HOVER)[1]).toBe('loss 30');
+    expect(picker.hidden('.lr-widget-dot')).toBe(true);
+  });
+
+  test('says nothing of a point far from the pointer', () => {
+    picker.line.set({ x: [1e-6], y: [1.5] });
+    picker.pointer('pointermove', at(1));
+    expect(picker.lines(HOVER)).toEqual(['lr 1']);
+  });
+
+  test('uses shorter lines in a narrow plot', () => {
+    picker.line.set({ x: [1e-4, 1e-3, 1e-2], y: [2.5, 1.5, 0.5] });
+    picker.parent.plotareaWidth = 320;
+    picker.parent.trigger('margin_updated');
+    picker.pointer('pointermove', 400);
+    expect(picker.lines(HOVER)).toHaveLength(3);
+  });
+
+  test('ends when the pointer leaves', () => {
+    picker.pointer('pointermove', at(1e-3));
+    expect(picker.hidden(HOVER)).toBe(false);
+    picker.pointer('pointerleave', at(1e-3));
+    expect(picker.hidden(HOVER)).toBe(true);
+  });
+
+  test('with snap it reads what a click would pick', () => {
+    picker.model.set('snap', true);
+    picker.raw.set({ x: [1e-4, 2e-3], y: [1, 1] });
+    picker.pointer('pointermove', at(1e-3));
+    expect(picker.lines(HOVER)[0]).toBe('lr 2e-3');
+    expect(picker.place(`${HOVER} > line`)).toBeCloseTo(at(2e-3));
+  });
 });
 
-test('a click in the padding picks the end of the axis', () => {
-  pointer('pointerdown', 0);
-  pointer('pointerup', 0);
-  expect(picker.sent).toEqual([{ action: 'pick', lr: 1e-7 }]);
+describe('the pick', () => {
+  test('is drawn where the kernel says', () => {
+    expect(picker.hidden(PICK)).toBe(true);
+    picker.model.set('lr', 3.2e-3);
+    expect(picker.hidden(PICK)).toBe(false);
+    expect(picker.part(LABEL).textContent).toBe('lr 3.2e-3');
+    expect(picker.place(LINE)).toBeCloseTo(at(3.2e-3));
+    picker.model.set('lr', null);
+    expect(picker.hidden(PICK)).toBe(true);
+  });
+
+  test('moves with the size of the plot, and goes with zoom', () => {
+    picker.model.set('lr', 1e-3);
+    picker.parent.plotareaWidth = 480;
+    picker.parent.trigger('margin_updated');
+    expect(picker.place(LINE)).toBe(240);
+    picker.x_scale.set({ min: 1e-2, max: 1 });
+    picker.x_scale.trigger('domain_changed');
+    expect(picker.hidden(PICK)).toBe(true);
+  });
+
+  test('has its label under the names of the regions', () => {
+    picker.model.set('lr', 1e-3);
+    const alone = picker.place(LABEL, 'y');
+    picker.model.set('regions', [{ name: 'just right', start: 1e-5, end: 1 }]);
+    expect(picker.place(LABEL, 'y')).toBeGreaterThanOrEqual(alone + 16);
+  });
 });
 
-test.each([
-  ['a drag', () => [pointer('pointerdown', 100), pointer('pointerup', 200)]],
-  [
-    'the other button',
-    () => [
-      pointer('pointerdown', 100, 150, { button: 2 }),
-      pointer('pointerup', 100, 150, { button: 2 }),
-    ],
-  ],
-  [
-    'a second finger',
-    () => [
-      pointer('pointerdown', 100, 150, { isPrimary: false, pointerId: 2 }),
-      pointer('pointerup', 100, 150, { isPrimary: false, pointerId: 2 }),
-    ],
-  ],
-  [
-    'a scroll by touch',
-    () => [
-      pointer('pointerdown', 100, 150, { pointerType: 'touch' }),
-      pointer('pointercancel', 100),
-      pointer('pointerup', 100),
-    ],
-  ],
-  ['a press that began elsewhere', () => [pointer('pointerup', 100)]],
-])('%s picks nothing', (_name, gesture) => {
-  gesture();
-  expect(picker.sent).toEqual([]);
+describe('the slider', () => {
+  test('is one, with a name, and keeps its keys from the application', () => {
+    expect(picker.view.el.getAttribute('role')).toBe('slider');
+    expect(picker.view.el.getAttribute('tabindex')).toBe('0');
+    expect(picker.view.el.dataset['lmSuppressShortcuts']).toBe('true');
+    expect(picker.aria('label')).toBe('learning rate');
+    expect(picker.aria('orientation')).toBe('horizontal');
+    expect([picker.aria('valuemin'), picker.aria('valuemax')]).toEqual(['1e-7', '10']);
+  });
+
+  test('says what is picked, and the loss there once it is known', () => {
+    expect(picker.aria('valuetext')).toBe('no learning rate picked');
+    picker.model.set('lr', 3.2e-3);
+    expect(picker.aria('valuenow')).toBe('0.0032');
+    expect(picker.aria('valuetext')).toBe('learning rate 3.2e-3');
+    picker.line.set({ x: [3e-3], y: [1.84] });
+    picker.line.trigger('data_updated');
+    expect(picker.aria('valuetext')).toBe('learning rate 3.2e-3, loss 1.84');
+    picker.model.set('measure', 'valid_loss');
+    expect(picker.aria('valuetext')).toBe('learning rate 3.2e-3, valid_loss 1.84');
+  });
+
+  test('always has a value within its ends, also where the pick is not on the axis', () => {
+    expect(Number(picker.aria('valuenow'))).toBeCloseTo(1e-3, 12);
+    picker.model.set('lr', 100);
+    expect([picker.aria('valuemax'), picker.aria('valuenow')]).toEqual(['100', '100']);
+  });
 });
 
-test('hovering shows the learning rate alone before there is data', () => {
-  pointer('pointermove', at(1e-3));
-  expect(part('.lr-widget-hover text').textContent).toBe('lr 1e-3');
-  expect(hidden('.lr-widget-dot')).toBe(true);
-  expect(picker.sent).toEqual([]);
+describe('regions', () => {
+  const regions = [
+    { name: 'too small', start: 1e-9, end: 1e-4 },
+    { name: 'just right', start: 1e-4, end: 1e-1 },
+    { name: 'diverging', start: 1e-1, end: 1.2e-1 },
+  ];
+
+  test('are bands behind the curve that end with the axis', () => {
+    picker.model.set('regions', regions);
+    const bands = [...picker.parent.root.querySelectorAll('.lr-widget-region')];
+    expect(bands).toHaveLength(3);
+    expect(Number(bands[0]?.getAttribute('x'))).toBeCloseTo(at(1e-7));
+    expect(Number(bands[0]?.getAttribute('width'))).toBeCloseTo(270);
+    const marks = picker.parent.fig_marks.node();
+    const order = bands[0]?.compareDocumentPosition(marks) ?? 0;
+    expect(order & Node.DOCUMENT_POSITION_FOLLOWING).toBeTruthy();
+  });
+
+  test('have their names, but not where the band is too narrow for it', () => {
+    picker.model.set('regions', regions);
+    const names = [...picker.parent.root.querySelectorAll('.lr-widget-regions text')];
+    expect(names.map((name) => name.textContent)).toEqual(
+      regions.map(({ name }) => name),
+    );
+    expect(names.map((name) => name.getAttribute('display'))).toEqual([
+      null,
+      null,
+      'none',
+    ]);
+  });
+
+  test('go with an empty list, and those off the axis are not drawn', () => {
+    picker.model.set('regions', regions);
+    picker.x_scale.set({ min: 1e-3, max: 1e-2 });
+    picker.x_scale.trigger('domain_changed');
+    expect(picker.parent.root.querySelectorAll('.lr-widget-region')).toHaveLength(1);
+    picker.model.set('regions', []);
+    expect(picker.part('.lr-widget-region')).toBeNull();
+  });
 });
 
-test('hovering follows the curve, and data that comes meanwhile', () => {
-  pointer('pointermove', at(1e-3));
-  picker.line.set({ x: new Float64Array([1e-3]), y: new Float64Array([1.5]) });
-  picker.line.trigger('data_updated');
-  expect(part('.lr-widget-hover text').textContent).toBe('lr 1e-3 · loss 1.5');
-  expect(Number(part('.lr-widget-dot').getAttribute('cx'))).toBeCloseTo(at(1e-3));
-  expect(Number(part('.lr-widget-dot').getAttribute('cy'))).toBeCloseTo(150);
-});
+describe('views', () => {
+  test('a view that comes later shows the same', async () => {
+    picker.model.set('lr', 1e-2);
+    const later = await view(picker.model);
+    expect(later.part(LABEL).textContent).toBe('lr 1e-2');
+    picker.model.set('lr', 1e-4);
+    expect(later.part(LABEL).textContent).toBe('lr 1e-4');
+    expect(picker.part(LABEL).textContent).toBe('lr 1e-4');
+  });
 
-test('a point far from the crosshair is not its loss', () => {
-  picker.line.set({ x: [1e-6], y: [1.5] });
-  pointer('pointermove', at(1));
-  expect(part('.lr-widget-hover text').textContent).toBe('lr 1');
-});
+  test('a draft is of its view alone', async () => {
+    const other = await view(picker.model);
+    picker.key('Home');
+    expect(picker.hidden('.lr-widget-draft')).toBe(false);
+    expect(other.hidden('.lr-widget-draft')).toBe(true);
+  });
 
-test('the crosshair goes when the pointer leaves', () => {
-  pointer('pointermove', at(1e-3));
-  expect(hidden('.lr-widget-hover')).toBe(false);
-  pointer('pointerleave', at(1e-3));
-  expect(hidden('.lr-widget-hover')).toBe(true);
-});
-
-test('the pick is drawn where the kernel says', () => {
-  expect(hidden('.lr-widget-pick')).toBe(true);
-  picker.model.set('lr', 3.2e-3);
-  expect(hidden('.lr-widget-pick')).toBe(false);
-  expect(part('.lr-widget-pick text').textContent).toBe('lr 3.2e-3');
-  expect(
-    Number(part('.lr-widget-pick .lr-widget-line').getAttribute('x1')),
-  ).toBeCloseTo(at(3.2e-3));
-  picker.model.set('lr', null);
-  expect(hidden('.lr-widget-pick')).toBe(true);
-});
-
-test('the pick moves with the size of the plot, and goes with zoom', () => {
-  picker.model.set('lr', 1e-3);
-  picker.parent.plotareaWidth = 480;
-  picker.parent.trigger('margin_updated');
-  expect(part('.lr-widget-pick .lr-widget-line').getAttribute('x1')).toBe('240');
-  picker.x_scale.set({ min: 1e-2, max: 1 });
-  picker.x_scale.trigger('domain_changed');
-  expect(hidden('.lr-widget-pick')).toBe(true);
-});
-
-test('a view that comes later shows the pick', async () => {
-  picker = await build(1e-2);
-  expect(part('.lr-widget-pick text').textContent).toBe('lr 1e-2');
-});
-
-test('a removed view leaves nothing behind and hears nothing more', () => {
-  picker.view.remove();
-  expect(picker.parent.group.childElementCount).toBe(0);
-  expect(picker.x_scale.removed && picker.y_scale.removed).toBe(true);
-  pointer('pointerdown', 100);
-  pointer('pointerup', 100);
-  picker.model.set('lr', 1e-3);
-  picker.parent.trigger('margin_updated');
-  expect(picker.sent).toEqual([]);
-});
-
-test('two views of one picker show one pick', async () => {
-  const other = figure();
-  await show(picker.model, other);
-  picker.model.set('lr', 1e-4);
-  expect(other.group.querySelector('.lr-widget-pick text')?.textContent).toBe(
-    'lr 1e-4',
-  );
-  expect(part('.lr-widget-pick text').textContent).toBe('lr 1e-4');
+  test('a removed view leaves nothing behind and hears nothing more', () => {
+    picker.view.remove();
+    expect(picker.parent.root.querySelectorAll('[class^=lr-widget]')).toHaveLength(0);
+    expect(picker.x_scale.removed && picker.y_scale.removed).toBe(true);
+    picker.click(100);
+    picker.key('Home');
+    picker.key('Enter');
+    picker.model.set('lr', 1e-3);
+    picker.line.trigger('data_updated');
+    picker.parent.trigger('margin_updated');
+    expect(picker.sent).toEqual([]);
+  });
 });

@@ -41,11 +41,16 @@ export const axis = (min: number, max: number, log: boolean): Axis =>
 /// An 800 x 300 plot whose x range is padded by 40 pixels on each side.
 export function figure() {
   const { model } = modelOf<WidgetModel>(WidgetModel, {});
-  const group = document.createElementNS(SVG, 'g');
+  const [root, marks, group] = ['g', 'g', 'g'].map((tag) =>
+    document.createElementNS(SVG, tag),
+  ) as [SVGElement, SVGElement, SVGElement];
+  root.append(marks, group);
   return Object.assign(model, {
     plotareaWidth: 800,
     plotareaHeight: 300,
+    root,
     group,
+    fig_marks: { node: () => marks },
     interaction: { node: () => group },
     padded_range(direction: 'x' | 'y'): [number, number] {
       return direction === 'x'

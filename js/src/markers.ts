@@ -1,0 +1,127 @@
+import { shows } from './axis';
+import type { Pixel } from './box';
+import { covers, type Drop, ROW, type Size, type Spot, spots } from './placement';
+import { lrText } from './readout';
+import { element, lengthOf, place } from './svg';
+import type { Axes } from './viewport';
+
+/// A learning rate that a rule suggests, and the height of the curve there.
+export interface Suggestion {
+  readonly name: string;
+  readonly lr: number;
+  readonly y: number;
+  readonly color: string;
+  readonly reason: string;
+  /// What the suggestion is a tenth of.
+  readonly origin: { readonly lr: number; readonly y: number } | null;
+}
+
+interface Marker {
+  readonly suggestion: Suggestion;
+  readonly dot: Pixel;
+  /// Whether the dot lies in the plot; the drop line may without it.
+  readonly inside: boolean;
+  spot: Spot | null;
+}
+
+/// The suggestions on the curve: a dot, a drop line to the axis, a label beside it.
+export class Markers {
+  readonly node = element('g', 'lr-widget-markers');
+  private markers: Marker[] = [];
+
+  show(suggestions: readonly Suggestion[], axes: Axes, plot: Size, narrow: boolean) {
+    this.node.replaceChildren();
+    this.markers = suggestions
+      .filter(({ lr, y }) => shows(axes.x, lr) && Number.isFinite(y))
+      .map((suggestion) => mark(suggestion, axes, plot));
+    this.node.append(...this.markers.map((marker) => dropLine(marker, plot)));
+    this.node.append(...this.markers.flatMap((marker) => join(marker, axes)));
+    this.node.append(...this.markers.filter((m) => m.inside).map(dot));
+    this.label(plot, narrow);
+  }
+
+  /// The suggestion whose dot is within `reach` pixels, or whose label is there.
+  at(pixel: Pixel, reach: number): Suggestion | null {
+    let least = reach;
+    let found: Suggestion | null = null;
+    for (const { suggestion, dot, inside } of this.markers) {
+      const distance = Math.hypot(dot.x - pixel.x, dot.y - pixel.y);
+      if (inside && distance <= least) {
+        least = distance;
+        found = suggestion;
+      }
+    }
+    const labelled = this.markers.find(({ spot }) => spot && covers(spot, pixel));
+    return found ?? labelled?.suggestion ?? null;
+  }
+
+  /// Makes the suggestion under the pointer stand out.
+  aim(name: string | null): void {
+    for (const node of this.node.querySelectorAll<SVGElement>('[data-name]')) {
+      node.classList.toggle('lr-widget-aimed', node.dataset['name'] === name);
+    }
+  }
+
+  private label(plot: Size, narrow: boolean): void {
+    const texts = this.markers.map(({ suggestion: { name, lr } }) =>
+      text(name, narrow ? name : `${name} ${lrText(lr)}`),
+    );
+    this.node.append(...texts);
+    const drops: Drop[] = this.markers.map(({ dot }, i) => ({
+      ...dot,
+      length: lengthOf(texts[i] as SVGTextElement),
+    }));
+    for (const [i, spot] of spots(drops, plot).entries()) {
+      (this.markers[i] as Marker).spot = spot;
+      if (spot) place(texts[i] as SVGTextElement, { x: spot.left, y: spot.y });
+      else texts[i]?.remove();
+    }
+  }
+}
+
+function mark(suggestion: Suggestion, axes: Axes, plot: Size): Marker {
+  const { lr, y } = suggestion;
+  const height = Math.min(Math.max(axes.y(y), 0), plot.height);
+  const inside = shows(axes.y, y);
+  return { suggestion, dot: { x: axes.x(lr), y: height }, inside, spot: null };
+}
+
+function dropLine({ dot }: Marker, plot: Size): SVGLineElement {
+  const line = element('line', 'lr-widget-drop');
+  place(line, { x1: dot.x, x2: dot.x, y1: dot.y, y2: plot.height });
+  return line;
+}
+
+function dot({ suggestion: { name, color }, dot }: Marker): SVGCircleElement {
+  const node = element('circle', 'lr-widget-suggestion');
+  node.dataset['name'] = name;
+  place(node, { cx: dot.x, cy: dot.y, r: 5 });
+  // A colour of the kernel's choice goes where it can be nothing but a colour.
+  node.style.fill = color;
+  return node;
+}
+
+function text(name: string, words: string): SVGTextElement {
+  const node = element('text', 'lr-widget-text');
+  node.dataset['name'] = name;
+  node.textContent = words;
+  return node;
+}
+
+/// The place that the suggestion is a tenth of, a hollow dot, and the way between.
+function join({ suggestion, dot, inside }: Marker, axes: Axes): SVGElement[] {
+  const { origin, color, lr } = suggestion;
+  if (!origin || !inside) return [];
+  if (!shows(axes.x, origin.lr) || !shows(axes.y, origin.y)) return [];
+  const [x, y] = [axes.x(origin.lr), axes.y(origin.y)];
+  const line = element('line', 'lr-widget-join');
+  place(line, { x1: dot.x, y1: dot.y, x2: x, y2: y });
+  const hollow = element('circle', 'lr-widget-origin');
+  place(hollow, { cx: x, cy: y, r: 5 });
+  hollow.style.color = color;
+  const by = element('text', 'lr-widget-text');
+  by.textContent = `÷${Number((origin.lr / lr).toPrecision(3))}`;
+  const middle = { x: (dot.x + x) / 2, y: (dot.y + y) / 2 - ROW / 2 };
+  place(by, { ...middle, 'text-anchor': 'middle' });
+  return [line, hollow, by];
+}

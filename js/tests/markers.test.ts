@@ -1,0 +1,103 @@
+import { beforeEach, expect, test } from 'vitest';
+import { at, type Chart, chart, high } from './fake/chart';
+
+const suggestion = (
+  name: string,
+  lr: number,
+  y: number,
+  origin: object | null = null,
+) => ({
+  name,
+  lr,
+  y,
+  color: '#E69F00',
+  reason: '',
+  origin,
+});
+
+const valley = suggestion('valley', 1.66e-3, 1.62);
+const minimum = suggestion('minimum', 1e-2, 1, { lr: 1e-1, y: 0.5 });
+
+let picker: Chart;
+
+const parts = (selector: string) => [
+  ...picker.parent.root.querySelectorAll<SVGElement>(`.lr-widget-markers ${selector}`),
+];
+
+beforeEach(async () => {
+  picker = await chart();
+});
+
+test('a suggestion is a dot on the curve with a drop line and its number', () => {
+  picker.model.set('suggestions', [valley]);
+  expect(picker.place('.lr-widget-suggestion', 'cx')).toBeCloseTo(at(valley.lr), 9);
+  expect(picker.place('.lr-widget-suggestion', 'cy')).toBeCloseTo(high(valley.y), 9);
+  expect(picker.place('.lr-widget-drop', 'x1')).toBeCloseTo(at(valley.lr), 9);
+  expect(picker.place('.lr-widget-drop', 'y2')).toBe(300);
+  expect(parts('text').map((text) => text.textContent)).toEqual(['valley 1.66e-3']);
+});
+
+test('the minimum is joined to the tenth of it that is returned', () => {
+  picker.model.set('suggestions', [minimum]);
+  expect(picker.place('.lr-widget-origin', 'cx')).toBeCloseTo(at(1e-1), 9);
+  expect(picker.place('.lr-widget-origin', 'cy')).toBeCloseTo(high(0.5), 9);
+  const ends = ['x1', 'y1', 'x2', 'y2'].map((n) => picker.place('.lr-widget-join', n));
+  const expected = [at(1e-2), high(1), at(1e-1), high(0.5)];
+  for (const [i, end] of ends.entries())
+    expect(end).toBeCloseTo(Number(expected[i]), 9);
+  expect(parts('text').map((text) => text.textContent)).toContain('÷10');
+});
+
+test('five suggestions keep their dots, and labels that do not overlap', () => {
+  const five = [1, 1.1, 1.2, 1.3, 1.4].map((x, i) => suggestion(`r${i}`, x * 1e-3, 1));
+  picker.model.set('suggestions', five);
+  expect(parts('circle')).toHaveLength(5);
+  const rows = parts('text').map((text) => text.getAttribute('y'));
+  expect(rows).toHaveLength(5);
+});
+
+test('in a narrow plot the labels are names alone', () => {
+  picker.model.set('suggestions', [valley]);
+  picker.parent.plotareaWidth = 320;
+  picker.parent.trigger('margin_updated');
+  expect(parts('text').map((text) => text.textContent)).toEqual(['valley']);
+});
+
+test('what is off the axis is not drawn; off the other axis the label stays', () => {
+  picker.model.set('suggestions', [valley, minimum]);
+  picker.x_scale.set({ min: 5e-3, max: 5e-2 });
+  picker.x_scale.trigger('domain_changed');
+  expect(parts('circle').map((dot) => dot.dataset['name'])).toEqual(['minimum']);
+  expect(parts('.lr-widget-join')).toEqual([]);
+  picker.y_scale.set({ min: 2, max: 3 });
+  picker.y_scale.trigger('domain_changed');
+  expect(parts('circle')).toEqual([]);
+  expect(parts('text').map((text) => text.textContent)).toEqual(['minimum 1e-2']);
+});
+
+test('a suggestion without a height is not drawn', () => {
+  picker.model.set('suggestions', [{ ...valley, y: null }]);
+  expect(parts('*')).toEqual([]);
+});
+
+test('names and colours are text and paint, never markup', () => {
+  const evil = '<img src=x onerror=alert(1)>';
+  picker.model.set('suggestions', [
+    { ...valley, name: evil, color: 'url(x);stroke:red' },
+  ]);
+  picker.model.set('regions', [{ name: evil, start: 1e-7, end: 10 }]);
+  expect(picker.parent.root.querySelector('img')).toBeNull();
+  expect(parts('text')[0]?.textContent).toContain(evil);
+  expect(parts('circle')[0]?.getAttribute('style') ?? '').not.toContain('stroke');
+});
+
+test('the suggestion under the pointer stands out, also after a redraw', () => {
+  picker.model.set('suggestions', [valley, minimum]);
+  const aimed = () => parts('.lr-widget-aimed').map((node) => node.dataset['name']);
+  picker.pointer('pointermove', at(valley.lr), high(valley.y));
+  expect(new Set(aimed())).toEqual(new Set(['valley']));
+  picker.y_scale.trigger('domain_changed');
+  expect(new Set(aimed())).toEqual(new Set(['valley']));
+  picker.pointer('pointerleave', 0);
+  expect(aimed()).toEqual([]);
+});
