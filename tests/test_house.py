@@ -16,23 +16,31 @@ CORRIDORS = {
     "chart": {"axis", "curve"},
     "controls": {"_frontend"},
     "curve": {"suggestion"},
+    "element": {"placement"},
+    "fall": set(),
     "finder": {"axis", "chart", "controls", "curve", "herald", "one_cycle", "panel"}
     | {"picker", "run", "sweep", "task"},
     "herald": set(),
     "one_cycle": {"curve", "task"},
     "panel": {"axis", "chart", "controls", "curve"},
     "picker": {"_frontend", "controls"},
+    "picture": {"axis", "element", "placement", "plane"},
+    "placement": set(),
+    "plane": {"placement"},
+    "reading": {"axis", "suggestion"},
     "run": set(),
     "snapshot": {"task"},
-    "suggestion": set(),
+    "suggestion": {"fall"},
     "sweep": {"curve", "snapshot", "task"},
     "task": {"batch", "update"},
     "update": set(),
 }
 
 NO_TORCH = {"axis", "chart", "controls", "curve", "herald", "panel", "picker", "run"}
+NO_TORCH |= {"element", "fall", "picture", "placement", "plane", "reading"}
 NO_TORCH |= {"suggestion"}
-NO_WIDGETS = {"axis", "batch", "curve", "herald", "one_cycle", "run", "snapshot"}
+NO_WIDGETS = {"axis", "batch", "curve", "element", "fall", "herald", "one_cycle"}
+NO_WIDGETS |= {"picture", "placement", "plane", "reading", "run", "snapshot"}
 NO_WIDGETS |= {"suggestion", "sweep", "update"}
 
 
