@@ -88,18 +88,21 @@ def place(
         for top in [y + row * _ROW - high / 2]
     ]
 
-    def cost(box: Box) -> float:
-        covered = sum(box.overlap(other) for other in taken)
+    best, least = candidates[0], np.inf
+    for box in candidates:
+        away = abs((box.top + box.bottom) / 2 - y)
+        if away >= least:
+            break  # the rest lie further off, which alone costs more
+        cost = away + 100 * (sum(map(box.overlap, taken)) + box.outside(plot))
         in_x = (line[:, 0] > box.left - 2) & (line[:, 0] < box.right + 2)
         in_y = (line[:, 1] > box.top - 2) & (line[:, 1] < box.bottom + 2)
-        crossed = int(np.count_nonzero(in_x & in_y))
-        crossed += sum(
-            bool(step.overlap(other)) for step in leader(x, y, box) for other in taken
-        )
-        away = abs((box.top + box.bottom) / 2 - y)
-        return 100 * (covered + box.outside(plot)) + 4 * crossed + away
-
-    return min(candidates, key=cost)
+        cost += 4 * int(np.count_nonzero(in_x & in_y))
+        if cost < least:
+            way = leader(x, y, box)
+            cost += 4 * sum(bool(other.overlap(at)) for at in way for other in taken)
+        if cost < least:
+            best, least = box, cost
+    return best
 
 
 def leader(x: float, y: float, label: Box) -> list[Box]:
