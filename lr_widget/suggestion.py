@@ -130,8 +130,8 @@ REASONS = {
     " can move it",
     "valley": "the middle of the longest descent: the model learns there, far from the"
     " flat part and from the edge",
-    "slide": "left of where the last even slope ends: close to the highest LR before"
-    " the loss turns",
+    "slide": "left of the last stretch of even slope: high, and yet before the loss"
+    " turns",
 }
 
 
