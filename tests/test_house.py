@@ -40,16 +40,8 @@ CORRIDORS = {
 NO_TORCH = {"axis", "chart", "controls", "curve", "herald", "panel", "picker", "run"}
 NO_TORCH |= {"archive", "divergence", "plot", "repeats", "series", "suggestion"}
 NO_WIDGETS = {"axis", "batch", "curve", "herald", "one_cycle", "run", "snapshot"}
-NO_WIDGETS |= {
-    "archive",
-    "compare",
-    "divergence",
-    "loader",
-    "plot",
-    "repeats",
-    "series",
-}
-NO_WIDGETS |= {"suggestion", "sweep", "update"}
+NO_WIDGETS |= {"archive", "comparison", "divergence", "loader", "plot", "repeats"}
+NO_WIDGETS |= {"series", "suggestion", "sweep", "update"}
 
 
 def imports(room: str) -> tuple[set[str], set[str]]:
