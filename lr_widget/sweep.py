@@ -189,6 +189,8 @@ class _Probe:
         if self._every is not None and loader is not None:
             with rewound(self._task, loader):
                 self._batches = list(islice(loader, self._count))
+            if not self._batches:
+                self._task.evaluate([])  # which says so
 
     def at(self, step: int, *, last: bool) -> dict[str, float]:
         """What is measured after a step: nothing, if it is not one of those."""

@@ -310,7 +310,10 @@ class Task:
 
     def _precision(self) -> AbstractContextManager[object]:
         if self.autocast is None:
-            return nullcontext()  # the caller's, if there is one
+            # The caller's, if there is one. It keeps the weights that it has cast until
+            # it ends, and would go on with those of the first step.
+            torch.clear_autocast_cache()
+            return nullcontext()
         return torch.autocast(self.device.type, dtype=self.autocast)
 
     def _moved(self, batch: Any) -> Any:
