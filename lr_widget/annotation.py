@@ -10,34 +10,44 @@ from typing import Any
 
 import numpy as np
 
+from . import reading
 from .curves import Sweep
 from .palette import MARKS
-from .reading import Regions
 from .suggestion import REASONS
 
 
-def suggestions(sweep: Sweep, measure: str, beta: float) -> list[dict[str, Any]]:
+def suggestions(
+    sweep: Sweep, measure: str, beta: float, y_log: bool = False
+) -> list[dict[str, Any]]:
     """Each suggested LR, the lowest first, at its place on the smoothed `measure`.
 
     `minimum` has an `origin`, the place of the minimum itself, of whose LR it returns
     a tenth.
     """
     found = {k: lr for k, lr in sweep.suggestions(beta).items() if lr is not None}
+    line = _Line(sweep, measure, beta, y_log)
     return [
         {
             "name": name,
             "lr": lr,
-            "y": _height(sweep, measure, beta, lr),
+            "y": line.height(lr),
             "color": MARKS[name],
             "reason": REASONS[name],
-            "origin": _origin(sweep, measure, beta, lr) if name == "minimum" else None,
+            "origin": line.place(10 * lr) if name == "minimum" else None,
         }
         for name, lr in sorted(found.items(), key=lambda item: item[1])
     ]
 
 
-def regions(found: Regions) -> list[dict[str, Any]]:
-    """The regions that a curve has, by the names that are written over them."""
+def regions(sweep: Sweep, beta: float) -> list[dict[str, Any]]:
+    """The regions of a curve, by the names that are written over them.
+
+    A curve that is flat, or all noise, has none, whatever it looks like.
+    """
+    if sweep.suggestions(beta).kind not in ("", "still_falling"):
+        return []
+    lrs, _, smooth = sweep.trace("loss", beta)
+    found = reading.regions(lrs, smooth)
     named = {
         "too small": found.too_small,
         "just right": found.just_right,
@@ -50,17 +60,26 @@ def regions(found: Regions) -> list[dict[str, Any]]:
     ]
 
 
-def _origin(sweep: Sweep, measure: str, beta: float, tenth: float) -> dict[str, Any]:
-    lr = 10 * tenth
-    return {"lr": lr, "y": _height(sweep, measure, beta, lr)}
+class _Line:
+    """The smoothed line of one measure as it is drawn: straight between two steps."""
 
+    def __init__(self, sweep: Sweep, measure: str, beta: float, y_log: bool) -> None:
+        self._lrs = self._heights = np.empty(0)
+        self._y_log = y_log
+        if measure in sweep.measures:
+            lrs, _, smooth = sweep.trace(measure, beta)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                heights = np.log(smooth) if y_log else smooth
+            kept = np.isfinite(heights)
+            self._lrs, self._heights = np.log(lrs[kept]), heights[kept]
 
-def _height(sweep: Sweep, measure: str, beta: float, lr: float) -> float | None:
-    """The smoothed value at an LR, between the two steps beside it; None if none is."""
-    if measure not in sweep.measures:
-        return None
-    lrs, _, smooth = sweep.trace(measure, beta)
-    kept = np.isfinite(smooth)
-    if not kept.any():
-        return None
-    return float(np.interp(np.log(lr), np.log(lrs[kept]), smooth[kept]))
+    def height(self, lr: float) -> float | None:
+        """Where the line is at an LR; None if there is no line."""
+        if not len(self._lrs):
+            return None
+        height = np.interp(np.log(lr), self._lrs, self._heights)
+        return float(np.exp(height) if self._y_log else height)
+
+    def place(self, lr: float) -> dict[str, Any]:
+        """A point of the line."""
+        return {"lr": lr, "y": self.height(lr)}

@@ -126,7 +126,8 @@ class Board:
             measures += sweep.measures
         self.options.measures = list(dict.fromkeys(measures))
         self.chart.show(self.curves)
-        look = self.options.measure, self.options.beta
+        options = self.options
+        look = options.measure, options.beta, options.y_log
         front = self._read()
         found = annotation.suggestions(front, *look) if front is not None else []
         self.picker.suggestions = found
@@ -239,8 +240,7 @@ class Board:
         front = self._read() if self.options.regions else None
         found = []
         if front is not None:
-            lrs, _, smooth = front.trace("loss", self.options.beta)
-            found = annotation.regions(reading.regions(lrs, smooth))
+            found = annotation.regions(front, self.options.beta)
         self.picker.regions = found
 
     def _show_legend(self) -> None:
@@ -257,8 +257,9 @@ class Board:
         ]
         self.legend.suggestions = [
             {
-                **{key: found[key] for key in ("name", "color", "reason")},
+                **{key: found[key] for key in ("name", "color")},
                 "text": lr_text(found["lr"]),
+                "reason": found["reason"].split(": ")[0],
                 "picked": found["lr"] == self._lr,
             }
             for found in self.picker.suggestions

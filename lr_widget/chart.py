@@ -74,6 +74,7 @@ class LRChart(LossFigure):
 
     def show(self, curves: Curves) -> None:
         """Draw all visible curves as they are now."""
+        self._y_axis.label = self.measure
         self._keep(curves)
         self._drawn.clear()
         for name in curves.visible():
@@ -141,12 +142,13 @@ class LRChart(LossFigure):
         if name == curves.front:
             band, line = self._band, self.smooth
             # The raw values of repeats are many: their band stands for them.
-            self.raw.show(lrs, self._drawable(values, isinstance(sweep, Curve)))
+            raw = values if isinstance(sweep, Curve) else np.full_like(values, np.nan)
+            self.raw.show(lrs, self._drawable(raw))
             self.raw.colors = line.colors = band.colors = band.fill_colors = [color]
         line.show(lrs, self._drawable(smooth))
         if isinstance(sweep, Repeats) and len(lrs):
             lrs, low, high = sweep.band(self.measure, self.beta)
-            band.show(lrs, self._drawable(low), self._drawable(high))
+            band.span(lrs, self._drawable(low), self._drawable(high))
         else:
             band.clear()
 
@@ -156,8 +158,8 @@ class LRChart(LossFigure):
             return np.empty(0), np.empty(0), np.empty(0)
         return sweep.trace(self.measure, self.beta)
 
-    def _drawable(self, values: Array, shown: bool = True) -> Array:
-        return np.where(shown & (values > 0 if self.y_log else True), values, np.nan)
+    def _drawable(self, values: Array) -> Array:
+        return np.where(values > 0, values, np.nan) if self.y_log else values
 
     def _extent(self, lrs: Array, values: Array, smooth: Array) -> tuple[Any, Any]:
         """First and last LR of a curve, and the range of what it measured."""

@@ -28,8 +28,9 @@ class Line(bqplot.Lines):
             return super().get_state(key, drop_defaults)
 
     def show(self, x: Array, y: Array) -> None:
-        """Draw y against x, thinned to `MAX_POINTS`."""
-        x, y = thin(x, y)
+        """Draw y against x, thinned to `MAX_POINTS`; nothing, if no y is finite."""
+        # bqplot complains about a line of NaN alone.
+        x, y = thin(x, y) if np.isfinite(y).any() else np.empty((2, 0))
         with self._both, self.hold_sync():
             self.x, self.y = x, y
 
@@ -57,28 +58,25 @@ def thin(x: Array, y: Array, limit: int = MAX_POINTS) -> tuple[Array, Array]:
     return x[kept], y[kept]
 
 
-class Band(bqplot.Lines):
-    """The area between two lines over the same x."""
+class Band(Line):
+    """The area between two lines over the same x, as one closed line."""
 
     def __init__(self, color: str, **kwargs: Any) -> None:
         super().__init__(
-            x=np.empty(0),
-            y=np.empty((2, 0)),
             colors=[color],
-            opacities=[0.0],
-            fill="between",
+            stroke_width=0.0,
+            close_path=True,
+            fill="inside",
             fill_colors=[color],
-            fill_opacities=[0.18, 0.18],
+            fill_opacities=[0.18],
             **kwargs,
         )
 
-    def show(self, x: Array, low: Array, high: Array) -> None:
+    def span(self, x: Array, low: Array, high: Array) -> None:
         """Fill between `low` and `high`, at no more than about `MAX_POINTS` places."""
-        every = slice(None, None, -(-len(x) // MAX_POINTS) or 1)
-        with self.hold_sync():
-            self.x, self.y = x[every].copy(), np.stack([low[every], high[every]])
-
-    def clear(self) -> None:
-        """Fill nothing."""
-        if len(self.x):
-            self.show(*np.empty((3, 0)))
+        kept = np.flatnonzero(np.isfinite(low) & np.isfinite(high))
+        kept = kept[:: -(-2 * len(kept) // MAX_POINTS) or 1]
+        back = kept[::-1]
+        self.show(
+            np.concatenate([x[kept], x[back]]), np.concatenate([low[kept], high[back]])
+        )

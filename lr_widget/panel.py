@@ -72,7 +72,7 @@ class Panel:
         for field, width in ((self.lr, "190px"), (self.epochs, "130px")):
             field.layout.width = width
         self._bar = ipywidgets.IntProgress(
-            layout={"width": "150px", "min_width": "80px"}
+            layout={"width": "120px", "min_width": "80px"}
         )
         # What a screen reader tells; the progress is for the eye alone.
         self._state, self._hint = Message(), Message()
@@ -83,7 +83,7 @@ class Panel:
         for widget in (*words, self._epochs, self._error):
             widget.layout.margin = "0 8px"
         # So wide from the start that a longer status does not move what is below.
-        self._progress.layout.flex = "1 1 240px"
+        self._progress.layout.flex = "1 1 200px"
         legend = ipywidgets.HTML(_words(_FIT_LEGEND), layout={"margin": "0 8px"})
         self.fit_parts = (fit_chart, legend, self._epochs)
         self._fit_box = ipywidgets.VBox()
@@ -93,9 +93,9 @@ class Panel:
                 *(self.run, self.pause, self.stop),
                 *(self._bar, self._state, self._progress),
             ),
+            board.options,
             board.chart,
             board.message,
-            board.options,
             board.legend,
             self._hint,
             _row(self.lr, self.epochs, self.fit),

@@ -124,14 +124,10 @@ RULES = {
 
 #: Rule to where it looks, and after the colon why one would trust it.
 REASONS = {
-    "minimum": "a tenth of the LR where the loss is lowest: at the lowest point itself"
-    " it is about to rise",
-    "steepest": "where the loss falls fastest: a step gains most there, though noise"
-    " can move it",
-    "valley": "the middle of the longest descent: the model learns there, far from the"
-    " flat part and from the edge",
-    "slide": "left of the last stretch of even slope: high, and yet before the loss"
-    " turns",
+    "minimum": "a tenth of the LR where the loss is lowest: there it is about to rise",
+    "steepest": "where the loss falls fastest: a step gains most, but noise moves it",
+    "valley": "the middle of the longest descent: far from flat and from the edge",
+    "slide": "left of the last even slope: high, and yet before the loss turns",
 }
 
 

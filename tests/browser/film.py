@@ -1,6 +1,6 @@
 """Takes the README's pictures: a still and a short film of the quickstart.
 
-    python -m tests.browser.film notebooks
+python -m tests.browser.film notebooks
 """
 
 from __future__ import annotations
