@@ -204,6 +204,7 @@ def _loader(task: Task, given: Mapping[str, Any]) -> Any:
 
 
 def repeat_seeds(seeds: Any) -> Sequence[int | None]:
+    """The seed of each repeat that `seeds` asks for; None is one that is not seeded."""
     if seeds is None:
         return [None]
     one = isinstance(seeds, Integral) and not isinstance(seeds, bool)

@@ -8,13 +8,16 @@ import lr_widget
 ROOMS = Path(lr_widget.__file__).parent
 
 CORRIDORS = {
-    "__init__": {"_frontend", "comparison", "curve", "finder", "one_cycle", "repeats", "run", "snapshot", "sweep", "task"},
+    "__init__": {"_frontend", "comparison", "curve", "finder", "one_cycle", "repeats"}
+    | {"run", "snapshot", "sweep", "task"},
     "_frontend": set(),
     "annotation": {"curves", "palette", "reading", "suggestion"},
     "archive": set(),
     "axis": set(),
     "batch": set(),
-    "board": {"annotation", "axis", "chart", "controls", "curves", "legend", "line", "options", "palette", "picker", "picture", "reading", "repeats"},
+    "board": {"annotation", "axis", "chart", "controls", "curves", "legend"}
+    | {"line", "options", "palette", "picker", "picture", "reading"}
+    | {"repeats"},
     "chart": {"axis", "curve", "curves", "figure", "line", "palette", "repeats"},
     "comparison": {"curve", "loader", "snapshot", "sweep", "task"},
     "controls": {"_frontend"},
@@ -24,7 +27,8 @@ CORRIDORS = {
     "element": {"placement"},
     "fall": set(),
     "figure": {"axis", "line", "palette"},
-    "finder": {"comparison", "curve", "curves", "one_cycle", "repeats", "run", "sweep", "task", "workbench"},
+    "finder": {"comparison", "curve", "curves", "one_cycle", "repeats", "run"}
+    | {"sweep", "task", "workbench"},
     "fit_chart": {"axis", "curve", "figure", "palette"},
     "herald": set(),
     "legend": {"_frontend", "controls"},
@@ -49,7 +53,8 @@ CORRIDORS = {
     "sweep": {"batch", "curve", "divergence", "snapshot", "task"},
     "task": {"batch", "update"},
     "update": set(),
-    "workbench": {"axis", "board", "controls", "curve", "curves", "fit_chart", "herald", "options", "panel", "run", "still"},
+    "workbench": {"axis", "board", "controls", "curve", "curves", "fit_chart"}
+    | {"herald", "options", "panel", "run", "still"},
 }
 
 NO_TORCH = {"annotation", "archive", "axis", "board", "chart", "controls", "curve"}

@@ -125,7 +125,7 @@ def test_a_second_view_and_a_second_page_show_the_same(running, open_notebook):
     expect(second.locator(".lr-widget-pick text")).to_have_text(text)
     finder.press("Stop")
     finder.expect_status("stopped")
-    expect(second.locator(".lr-widget-words").first).to_contain_text("stopped")
+    expect(second.locator(".lr-widget-message").first).to_contain_text("stopped")
     assert finder.value("lr") == lr
     assert page.console_errors == []
 

@@ -39,7 +39,7 @@ class FinderWidget:
 
     def expect_status(self, text: str | re.Pattern[str]) -> None:
         """Wait until the status line says so."""
-        status = self.root.locator(".lr-widget-words").first
+        status = self.root.locator(".lr-widget-message").first
         expect(status).to_contain_text(text, timeout=TIMEOUT)
 
     def wait_for_points(self, count: int) -> None:
@@ -94,11 +94,16 @@ class FinderWidget:
         left, _, decade = self.tick_scale()
         return 10 ** (-6 + (x - left) / decade)
 
-    def click_plot(self, across: float, down: float = 0.5) -> float:
-        """Click at a part of the plot's width and height; the place on the page."""
+    def place(self, across: float, down: float = 0.5) -> tuple[int, int]:
+        """A part of the plot's width and height, as a place on the page."""
         self.plot.scroll_into_view_if_needed()
         box = self.plot.bounding_box()
         assert box is not None
-        x = round(box["x"] + across * box["width"])
-        self.page.page.mouse.click(x, round(box["y"] + down * box["height"]))
+        x, y = box["x"] + across * box["width"], box["y"] + down * box["height"]
+        return round(x), round(y)
+
+    def click_plot(self, across: float, down: float = 0.5) -> int:
+        """Click at a part of the plot's width and height; where across the page."""
+        x, y = self.place(across, down)
+        self.page.page.mouse.click(x, y)
         return x
