@@ -26,7 +26,8 @@ def test_run_watch_click_and_fit_by_hand(open_notebook, frontend):
     assert finder.curve_states() >= 10
     assert finder.drawn_points() == finder.value("curve.__len__()")
     for rule in ("minimum", "steepest", "valley", "slide"):
-        expect(finder.root.get_by_text(rule)).to_be_visible()
+        button = finder.root.get_by_role("button", name=rule)
+        expect(button).to_be_visible()
 
     x = finder.click_plot(0.55)
     lr = page.wait_for_kernel("finder.lr")
