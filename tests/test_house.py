@@ -30,10 +30,11 @@ CORRIDORS = {
     "repeats": {"curve", "series", "suggestion"},
     "run": set(),
     "series": {"archive"},
-    "snapshot": {"loader", "task"},
+    "snapshot": {"loader", "task", "undo"},
     "suggestion": set(),
     "sweep": {"batch", "curve", "divergence", "snapshot", "task"},
     "task": {"batch", "update"},
+    "undo": set(),
     "update": set(),
 }
 
@@ -41,7 +42,7 @@ NO_TORCH = {"axis", "chart", "controls", "curve", "herald", "panel", "picker", "
 NO_TORCH |= {"archive", "divergence", "plot", "repeats", "series", "suggestion"}
 NO_WIDGETS = {"axis", "batch", "curve", "herald", "one_cycle", "run", "snapshot"}
 NO_WIDGETS |= {"archive", "comparison", "divergence", "loader", "plot", "repeats"}
-NO_WIDGETS |= {"series", "suggestion", "sweep", "update"}
+NO_WIDGETS |= {"series", "suggestion", "sweep", "undo", "update"}
 
 
 def imports(room: str) -> tuple[set[str], set[str]]:
