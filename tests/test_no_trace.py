@@ -140,11 +140,11 @@ def lent(grad, requires_grad):
             if not tensor.is_leaf:
                 return nothing()
             kept = tensor.grad, tensor.requires_grad
-            undo = real(tensor)
+            back = real(tensor)
 
             def put_back():
                 now = tensor.grad, tensor.requires_grad
-                undo()
+                back()
                 tensor.grad = kept[0] if grad else now[0]
                 tensor.requires_grad_(kept[1] if requires_grad else now[1])
 
@@ -255,7 +255,7 @@ MUTATIONS = {
         {"module attributes"},
     ),
     "hooks": (
-        lambda task: mock.patch.object(snapshot, "_hooks", nothing),
+        lambda task: mock.patch.object(undo, "_hooks", nothing),
         lambda task: task.model._forward_pre_hooks.popitem(),
         {"hooks"},
     ),
@@ -287,17 +287,17 @@ MUTATIONS = {
         lambda task: mock.patch.object(torch, "set_rng_state"), None, {"random: torch"}
     ),
     "loader: generators": (
-        lambda task: mock.patch.object(snapshot, "_generator", return_value=()),
+        lambda task: mock.patch.object(snapshot, "generator", return_value=()),
         None,
         {"loader: generators"},
     ),
     "loader: position": (
-        lambda task: mock.patch.object(snapshot, "_position", nothing),
+        lambda task: mock.patch.object(snapshot, "position", nothing),
         None,
         {"loader: position"},
     ),
     "loader: iterator": (
-        lambda task: mock.patch.object(snapshot, "_iterator", nothing),
+        lambda task: mock.patch.object(snapshot, "iterator", nothing),
         lambda task: setattr(task.loader, "_iterator", iter([])),
         {"loader: position"},
     ),
