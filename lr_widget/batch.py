@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
@@ -75,14 +76,18 @@ class Tally:
         for name, value in values.items():
             self._values.setdefault(name, []).append(float(value))
 
+    @property
+    def count(self) -> int:
+        """Samples so far."""
+        return sum(self._sizes)
+
     def means(self) -> dict[str, float]:
         """The mean of each value; that of a single batch is exactly its value."""
         if len(self._sizes) == 1:
             return {name: value for name, [value] in self._values.items()}
-        count = sum(self._sizes)
+        count = self.count or math.nan
         return {
-            name: sum(v * size for v, size in zip(values, self._sizes, strict=True))
-            / count
+            name: sum(v * n for v, n in zip(values, self._sizes, strict=True)) / count
             for name, values in self._values.items()
         }
 

@@ -127,8 +127,7 @@ def _compared(
     planned: list[_Variation], sweep: dict[str, Any]
 ) -> Generator[Progress, None, str]:
     for variation in planned:
-        with closing(_swept(variation, sweep)) as steps:
-            yield from steps
+        yield from _swept(variation, sweep)
     return "done"
 
 

@@ -247,18 +247,17 @@ class Task:
         ValueError
             If there is no batch.
         """
-        tally, empty = Tally(), True
+        tally = Tally()
         with self.mode(train=False), torch.no_grad():
             for batch in batches:
                 if stopping():
                     return None
-                empty = False
                 batch = self._moved(batch)
                 with self._precision():
                     output, target, loss = self._forward(batch)
                 values = {"loss": loss, **self._measured(output, target)}
                 tally.add(values, samples(batch))
-        if empty:
+        if not tally.count:
             raise ValueError("valid_loader gave no batch: leave it out or fill it")
         metrics = tally.means()
         return metrics.pop("loss"), metrics

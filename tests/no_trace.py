@@ -38,7 +38,7 @@ from torch.nn.parameter import is_lazy
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 from torch.utils.data import DataLoader, IterableDataset, RandomSampler
 
-from lr_widget import LRFinder, Run, Task, range_test, run, snapshot
+from lr_widget import LRFinder, Run, Task, range_test, run, undo
 
 TABLE = Path(__file__).with_suffix(".md")
 
@@ -456,14 +456,14 @@ def failing(
 
 
 def out_of_memory_in_the_snapshot(subject: Subject) -> None:
-    kept, calls = snapshot._kept, iter(range(100))
+    kept, calls = undo._kept, iter(range(100))
 
     def full(*arguments: Any) -> Any:
         if next(calls) == 1:
             raise torch.OutOfMemoryError
         return kept(*arguments)
 
-    with mock.patch.object(snapshot, "_kept", full):
+    with mock.patch.object(undo, "_kept", full):
         try:
             next(range_test(subject.task))
         except torch.OutOfMemoryError:

@@ -47,11 +47,12 @@ CORRIDORS = {
     "repeats": {"curve", "plot", "series", "suggestion"},
     "run": set(),
     "series": {"archive"},
-    "snapshot": {"loader", "task"},
+    "snapshot": {"loader", "task", "undo"},
     "still": set(),
     "suggestion": {"fall"},
     "sweep": {"batch", "curve", "divergence", "snapshot", "task"},
     "task": {"batch", "update"},
+    "undo": set(),
     "update": set(),
     "workbench": {"axis", "board", "controls", "curve", "curves", "fit_chart"}
     | {"herald", "options", "panel", "run", "still"},

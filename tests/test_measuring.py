@@ -326,6 +326,27 @@ def test_any_task_trains_as_without_validation_and_keeps_no_trace_of_it(kind):
     assert found[0] == found[1]
 
 
+class Restless(nn.CrossEntropyLoss):
+    """Draws from all three generators at each evaluation."""
+
+    def forward(self, output, target):
+        if not torch.is_grad_enabled():
+            random.random(), np.random.rand(), torch.rand(3)
+        return super().forward(output, target)
+
+
+def test_an_evaluation_that_draws_does_not_move_the_training():
+    found = []
+    for options in ({}, {"valid_every": 1}):
+        task = subject(
+            loss_fn=Restless(),
+            loader=pictures(own_generator=False),
+            valid_loader=batches(),
+        )
+        found.append([point.loss for point in swept(task, **options)])
+    assert found[0] == found[1]
+
+
 def test_the_loader_of_the_training_may_be_that_of_the_validation():
     found = []
     for options in ({}, {"valid_every": 2}):

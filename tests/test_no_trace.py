@@ -34,7 +34,7 @@ from torch.nn.parameter import is_lazy
 from torch.optim import AdamW
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from lr_widget import Task, fit_one_cycle, range_test, restored, snapshot
+from lr_widget import Task, fit_one_cycle, range_test, restored, snapshot, undo
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -114,12 +114,12 @@ def without(name):
 
 def without_copies(which):
     """The snapshot without the copies of some tensors."""
-    kept = snapshot._kept
+    kept = undo._kept
 
     def forgetful(tensor, place):
         return nothing() if which(tensor) else kept(tensor, place)
 
-    return lambda task: mock.patch.object(snapshot, "_kept", forgetful)
+    return lambda task: mock.patch.object(undo, "_kept", forgetful)
 
 
 def without_copies_of(tensors):
@@ -134,23 +134,23 @@ def lent(grad, requires_grad):
     """The snapshot that forgets `.grad` or `requires_grad`."""
 
     def make(_task):
-        real = snapshot._lent
+        real = undo._lent
 
         def forgetful(tensor):
             if not tensor.is_leaf:
                 return nothing()
             kept = tensor.grad, tensor.requires_grad
-            undo = real(tensor)
+            back = real(tensor)
 
             def put_back():
                 now = tensor.grad, tensor.requires_grad
-                undo()
+                back()
                 tensor.grad = kept[0] if grad else now[0]
                 tensor.requires_grad_(kept[1] if requires_grad else now[1])
 
             return put_back
 
-        return mock.patch.object(snapshot, "_lent", forgetful)
+        return mock.patch.object(undo, "_lent", forgetful)
 
     return make
 
@@ -159,7 +159,7 @@ def attributes_without(kind, names=None):
     """The snapshot that forgets attributes of objects of a kind."""
 
     def make(_task):
-        real = snapshot._attributes
+        real = snapshot.attributes
 
         def forgetful(owner, seen):
             if not isinstance(owner, kind):
@@ -175,7 +175,7 @@ def attributes_without(kind, names=None):
 
                 yield partly
 
-        return mock.patch.object(snapshot, "_attributes", forgetful)
+        return mock.patch.object(snapshot, "attributes", forgetful)
 
     return make
 
@@ -184,12 +184,12 @@ def containers_without(which):
     """The snapshot that forgets what some lists and dicts held."""
 
     def make(task):
-        ids, real = {id(container) for container in which(task)}, snapshot._held
+        ids, real = {id(container) for container in which(task)}, undo._held
 
         def forgetful(container):
             return nothing() if id(container) in ids else real(container)
 
-        return mock.patch.object(snapshot, "_held", forgetful)
+        return mock.patch.object(undo, "_held", forgetful)
 
     return make
 
@@ -255,7 +255,7 @@ MUTATIONS = {
         {"module attributes"},
     ),
     "hooks": (
-        lambda task: mock.patch.object(snapshot, "_hooks", nothing),
+        lambda task: mock.patch.object(undo, "_hooks", nothing),
         lambda task: task.model._forward_pre_hooks.popitem(),
         {"hooks"},
     ),
@@ -287,17 +287,17 @@ MUTATIONS = {
         lambda task: mock.patch.object(torch, "set_rng_state"), None, {"random: torch"}
     ),
     "loader: generators": (
-        lambda task: mock.patch.object(snapshot, "_generator", return_value=()),
+        lambda task: mock.patch.object(snapshot, "generator", return_value=()),
         None,
         {"loader: generators"},
     ),
     "loader: position": (
-        lambda task: mock.patch.object(snapshot, "_position", nothing),
+        lambda task: mock.patch.object(snapshot, "position", nothing),
         None,
         {"loader: position"},
     ),
     "loader: iterator": (
-        lambda task: mock.patch.object(snapshot, "_iterator", nothing),
+        lambda task: mock.patch.object(snapshot, "iterator", nothing),
         lambda task: setattr(task.loader, "_iterator", iter([])),
         {"loader: position"},
     ),

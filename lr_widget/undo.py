@@ -1,0 +1,189 @@
+"""Undo: how tensors, containers and objects get back what they held."""
+
+from __future__ import annotations
+
+import copy
+import operator
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.parameter import is_lazy
+
+#: Puts one thing back.
+Undo = Callable[[], object]
+
+
+class Seen:
+    """What is kept already, and the device where copies lie (None: with the original).
+
+    What was seen is held, so that its id stays its own.
+    """
+
+    def __init__(self, place: str | None) -> None:
+        self.place = place
+        self._held: dict[int, object] = {}
+
+    def first(self, value: object) -> bool:
+        """Whether `value` comes for the first time."""
+        new = id(value) not in self._held
+        self._held[id(value)] = value
+        return new
+
+
+def attributes(owner: object, seen: Seen) -> Iterator[Undo]:
+    """All attributes of an object, and what they hold; its hooks go and come freely."""
+    if not seen.first(owner):
+        return
+    kind, attributes = type(owner), vars(owner)
+    values = dict(attributes)
+
+    def put_back() -> None:
+        if type(owner) is not kind:
+            owner.__class__ = kind  # a lazy module has become another one
+        for name in [name for name in attributes if name not in values]:
+            del attributes[name]
+        attributes.update(values)
+
+    yield put_back
+    for name, value in values.items():
+        if "_hooks" in name and isinstance(value, dict):
+            yield _hooks(value)
+        else:
+            yield from contents(value, seen)
+
+
+def contents(value: Any, seen: Seen) -> Iterator[Undo]:
+    """What a tensor, a generator or a container holds, and so on inwards."""
+    if not isinstance(value, (Tensor, list, dict, tuple)):
+        yield from generator(value)
+    elif not seen.first(value):
+        return
+    elif isinstance(value, Tensor):
+        yield _blank(value) if is_lazy(value) else _lent(value)
+        if not is_lazy(value) and not value.is_meta:
+            yield _kept(value, seen.place)
+    else:
+        if not isinstance(value, tuple):
+            yield _held(value)
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from contents(part, seen)
+
+
+def _kept(tensor: Tensor, place: str | None) -> Undo:
+    """A copy of the tensor's values; the undo writes them into the same tensor."""
+    # Strides of 0 are elements that share memory, as `expand` makes them: torch writes
+    # to such a tensor through one of them only.
+    for dim, stride in enumerate(tensor.stride()):
+        if stride == 0 and tensor.size(dim) > 1:
+            tensor = tensor.detach().narrow(dim, 0, 1)
+    copied = tensor.detach().to(place or tensor.device, copy=True)
+
+    def put_back() -> None:
+        with torch.inference_mode(tensor.is_inference()), torch.no_grad():
+            tensor.copy_(copied)
+
+    return put_back
+
+
+def _lent(tensor: Tensor) -> Undo:
+    """`requires_grad` and `.grad`: taken off now, so that nothing adds to it."""
+    if not tensor.is_leaf:
+        return lambda: None
+    grad, requires_grad = tensor.grad, tensor.requires_grad
+    tensor.grad = None
+
+    def put_back() -> None:
+        tensor.requires_grad_(requires_grad)
+        tensor.grad = grad
+
+    return put_back
+
+
+def _blank(tensor: Any) -> Undo:
+    """A parameter that has no shape yet, until the first batch gives it one."""
+    kind, requires_grad, data = type(tensor), tensor.requires_grad, tensor.data
+
+    def put_back() -> None:
+        if not is_lazy(tensor):
+            tensor.grad = None
+            tensor.data = data
+            tensor.requires_grad_(requires_grad)
+            tensor.__class__ = kind
+
+    return put_back
+
+
+def _held(container: Any) -> Undo:
+    """Which objects a list or a dict holds."""
+    held = container.copy()
+    before = _parts(container)
+
+    def put_back() -> None:
+        now = _parts(container)
+        if len(now) == len(before) and all(map(operator.is_, now, before)):
+            return  # some cannot be written to, such as those of torch.fx
+        container.clear()
+        (container.extend if isinstance(container, list) else container.update)(held)
+
+    return put_back
+
+
+def _parts(container: Any) -> list[Any]:
+    """What a list or a dict holds, keys and values, in its order."""
+    if isinstance(container, list):
+        return list(container)
+    return [part for item in container.items() for part in item]
+
+
+def _hooks(hooks: dict[Any, Any]) -> Undo:
+    """Hooks that have removed themselves come back; such as have come stay."""
+    held = dict(hooks)
+
+    def put_back() -> None:
+        if held.keys() - hooks.keys():
+            merged = {**held, **hooks}
+            hooks.clear()
+            hooks.update(merged)
+
+    return put_back
+
+
+def iterator(loader: Any) -> Undo:
+    """A DataLoader's own iterator, position and workers: the block gets another one."""
+    values = dict(vars(loader))
+    vars(loader)["_iterator"] = None
+
+    def put_back() -> None:
+        used = vars(loader).get("_iterator")
+        vars(loader).clear()
+        vars(loader).update(values)
+        getattr(used, "_shutdown_workers", lambda: None)()
+
+    return put_back
+
+
+def position(owner: Any) -> Undo:
+    """What an owner says about its position itself."""
+    state = copy.deepcopy(owner.state_dict())
+    return lambda: owner.load_state_dict(copy.deepcopy(state))
+
+
+def generator(value: Any) -> Iterator[Undo]:
+    """The state of a random generator, if it is one."""
+    if isinstance(value, torch.Generator):
+        state = value.get_state()
+        yield lambda: value.set_state(state)
+    elif isinstance(value, np.random.Generator):
+        bits = value.bit_generator
+        position = copy.deepcopy(bits.state)
+        yield lambda: setattr(bits, "state", position)
+    elif isinstance(value, np.random.RandomState):
+        legacy = value.get_state()
+        yield lambda: value.set_state(legacy)
+    elif isinstance(value, random.Random):
+        internal = value.getstate()
+        yield lambda: value.setstate(internal)
