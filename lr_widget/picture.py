@@ -132,7 +132,8 @@ def svg(
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" role="img" class="lr-widget-picture"'
         f' width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
-        f' font-family="{_FONT}" font-size="{SIZE}">'
+        f' style="max-width:100%;height:auto" font-family="{_FONT}"'
+        f' font-size="{SIZE}">'
         f"<title>{safe(title)}</title><desc>{safe(words)}</desc>"
         f"{''.join(body)}</svg>"
     )

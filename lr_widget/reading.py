@@ -21,10 +21,10 @@ FLAT = 0.1
 #: A rise from the lowest point of less than this part of the fall is no divergence.
 RISE = 0.02
 
-#: Which rule a sentence names: the first of these whose LR lies where the loss falls,
-#: else the first that has one. `valley` is often found before the fall: the moving
-#: average goes down a little even there.
-PREFERRED = ("valley", "minimum", "steepest", "slide")
+#: Which rule a sentence names: the first of these that has a suggestion; `valley` only
+#: where the loss falls. It is often found in the flat part, since the moving average
+#: goes down a little even there. The last two may lie at the very edge.
+PREFERRED = ("valley", "minimum", "slide", "steepest")
 
 #: What to do where there is no suggestion. `{lr}` is the last LR.
 _NEXT = {
@@ -156,8 +156,8 @@ def _why(suggestions: Suggestions, found: Regions) -> str:
     """One suggestion, and where its rule looks."""
     start, end = found.just_right or (0.0, math.inf)
     lrs = {rule: lr for rule in PREFERRED if (lr := suggestions.get(rule)) is not None}
-    falling = [rule for rule, lr in lrs.items() if start <= lr <= end]
-    for rule in [*falling, *lrs]:
-        where = REASONS[rule].split(": ")[0]
-        return f"{rule} suggests {lr_text(lrs[rule])}, {where}."
+    if len(lrs) > 1 and not start <= lrs.get("valley", math.nan) <= end:
+        lrs.pop("valley", None)
+    for rule, lr in lrs.items():
+        return f"{rule} suggests {lr_text(lr)}, {REASONS[rule].split(': ')[0]}."
     return ""

@@ -153,11 +153,12 @@ def test_the_shape_is_said_from_left_to_right(smooth, words):
     assert said == f"{words} {valley}".strip()
 
 
-def test_a_suggestion_where_the_loss_falls_is_named_before_one_in_the_flat_part():
-    said = sentence(Found([2, 2, 1, 3], valley=1.5, minimum=2.5, slide=2.6))
-    assert said.endswith("above. minimum suggests 2.5, " + _where("minimum"))
-    said = sentence(Found([2, 2, 1, 3], valley=1.5, minimum=0.3))
-    assert said.endswith("above. valley suggests 1.5, " + _where("valley"))
+def test_valley_is_named_where_the_loss_falls_and_else_minimum():
+    smooth = [2, 2, 2, 1, 3]
+    said = sentence(Found(smooth, valley=3.5, minimum=0.4, steepest=3.6))
+    assert said.endswith("above. valley suggests 3.5, " + _where("valley"))
+    said = sentence(Found(smooth, valley=1.5, minimum=0.4, steepest=3.6))
+    assert said.endswith("above. minimum suggests 0.4, " + _where("minimum"))
 
 
 def _where(rule):
