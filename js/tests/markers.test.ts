@@ -63,16 +63,20 @@ test('in a narrow plot the labels are names alone', () => {
   expect(parts('text').map((text) => text.textContent)).toEqual(['valley']);
 });
 
-test('what is off the axis is not drawn; off the other axis the label stays', () => {
+test('what lies beside or below the plot is not drawn; above it the line stays', () => {
   picker.model.set('suggestions', [valley, minimum]);
   picker.x_scale.set({ min: 5e-3, max: 5e-2 });
   picker.x_scale.trigger('domain_changed');
   expect(parts('circle').map((dot) => dot.dataset['name'])).toEqual(['minimum']);
   expect(parts('.lr-widget-join')).toEqual([]);
-  picker.y_scale.set({ min: 2, max: 3 });
+  picker.y_scale.set({ min: 0, max: 0.5 });
   picker.y_scale.trigger('domain_changed');
   expect(parts('circle')).toEqual([]);
+  expect(picker.place('.lr-widget-drop', 'y1')).toBe(0);
   expect(parts('text').map((text) => text.textContent)).toEqual(['minimum 1e-2']);
+  picker.y_scale.set({ min: 2, max: 3 });
+  picker.y_scale.trigger('domain_changed');
+  expect(parts('*')).toEqual([]);
 });
 
 test('a suggestion without a height is not drawn', () => {
