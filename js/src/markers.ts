@@ -21,6 +21,7 @@ interface Marker {
   readonly dot: Pixel;
   /// Whether the dot lies in the plot; the drop line may without it.
   readonly inside: boolean;
+  readonly drop: SVGLineElement;
   spot: Spot | null;
 }
 
@@ -36,7 +37,7 @@ export class Markers {
       .map((suggestion) => mark(suggestion, axes, plot))
       // What is below the plot has no line in it that could lead to a label.
       .filter(({ dot, inside }) => inside || dot.y < plot.height);
-    this.node.append(...this.markers.map((marker) => dropLine(marker, plot)));
+    this.node.append(...this.markers.map(({ drop }) => drop));
     const joins = this.markers.flatMap((marker) => join(marker, axes) ?? []);
     this.node.append(...joins.map(({ node }) => node));
     this.node.append(...this.markers.filter((m) => m.inside).map(dot));
@@ -75,9 +76,16 @@ export class Markers {
       length: lengthOf(texts[i] as SVGTextElement),
     }));
     for (const [i, spot] of spots(drops, plot, taken).entries()) {
-      (this.markers[i] as Marker).spot = spot;
-      if (spot) place(texts[i] as SVGTextElement, { x: spot.left, y: spot.y });
-      else texts[i]?.remove();
+      const [marker, words] = [this.markers[i] as Marker, texts[i] as SVGTextElement];
+      marker.spot = spot;
+      if (!spot) {
+        words.remove();
+        continue;
+      }
+      place(words, { x: spot.left, y: spot.y });
+      // A label above its dot is led to as well.
+      const top = spot.y - ROW / 2;
+      if (spot.y + ROW / 2 < marker.dot.y) place(marker.drop, { y1: top });
     }
   }
 }
@@ -85,14 +93,10 @@ export class Markers {
 function mark(suggestion: Suggestion, axes: Axes, plot: Size): Marker {
   const { lr, y } = suggestion;
   const height = Math.min(Math.max(axes.y(y), 0), plot.height);
-  const inside = shows(axes.y, y);
-  return { suggestion, dot: { x: axes.x(lr), y: height }, inside, spot: null };
-}
-
-function dropLine({ dot }: Marker, plot: Size): SVGLineElement {
-  const line = element('line', 'lr-widget-drop');
-  place(line, { x1: dot.x, x2: dot.x, y1: dot.y, y2: plot.height });
-  return line;
+  const dot = { x: axes.x(lr), y: height };
+  const drop = element('line', 'lr-widget-drop');
+  place(drop, { x1: dot.x, x2: dot.x, y1: dot.y, y2: plot.height });
+  return { suggestion, dot, inside: shows(axes.y, y), drop, spot: null };
 }
 
 function dot({ suggestion: { name, color }, dot }: Marker): SVGCircleElement {

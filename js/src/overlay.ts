@@ -38,6 +38,7 @@ export class Overlay {
     this.ground.append(this.regions.bands);
     // Lines first: no word is ever crossed out.
     this.node.append(
+      this.crosshair.line,
       this.pick.node,
       this.draft.node,
       this.regions.names,

@@ -56,6 +56,17 @@ test('five suggestions keep their dots, and labels that do not overlap', () => {
   expect(rows).toHaveLength(5);
 });
 
+test('a label above its dot is led to by the line as well', () => {
+  const low = suggestion('low', 1e-3, 0.02);
+  const others = [1.2e-3, 2e-3].map((lr) => suggestion('other', lr, 0.02));
+  picker.model.set('suggestions', [low, ...others]);
+  const lines = parts('.lr-widget-drop').map((line) => Number(line.getAttribute('y1')));
+  const labels = parts('text').map((text) => Number(text.getAttribute('y')));
+  const raised = labels.findIndex((y) => y + 8 < high(0.02));
+  expect(raised).toBeGreaterThanOrEqual(0);
+  expect(lines[raised]).toBeLessThan(Number(labels[raised]));
+});
+
 test('in a narrow plot the labels are names alone', () => {
   picker.model.set('suggestions', [valley]);
   picker.parent.plotareaWidth = 320;

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { decimal } from '../src/slider';
 import { at, type Chart, chart, high, view } from './fake/chart';
 import { axis } from './fake/figure';
@@ -73,8 +73,10 @@ describe('reading', () => {
   test('ends when the pointer leaves', () => {
     picker.pointer('pointermove', at(1e-3));
     expect(picker.hidden(HOVER)).toBe(false);
+    expect(picker.hidden('.lr-widget-crosshair')).toBe(false);
     picker.pointer('pointerleave', at(1e-3));
     expect(picker.hidden(HOVER)).toBe(true);
+    expect(picker.hidden('.lr-widget-crosshair')).toBe(true);
   });
 
   test('with snap it reads what a click would pick', () => {
@@ -82,7 +84,7 @@ describe('reading', () => {
     picker.raw.set({ x: [1e-4, 2e-3], y: [1, 1] });
     picker.pointer('pointermove', at(1e-3));
     expect(picker.lines(HOVER)[0]).toBe('lr 2e-3');
-    expect(picker.place(`${HOVER} > line`)).toBeCloseTo(at(2e-3));
+    expect(picker.place('.lr-widget-crosshair')).toBeCloseTo(at(2e-3));
   });
 });
 
@@ -247,5 +249,21 @@ describe('views', () => {
     picker.line.trigger('data_updated');
     picker.parent.trigger('margin_updated');
     expect(picker.sent).toEqual([]);
+  });
+
+  test('a removed view takes off every listener that it has put on its rect', async () => {
+    const listen = vi.spyOn(Element.prototype, 'addEventListener');
+    const { view: shown } = await chart();
+    const own = listen.mock.calls.filter(
+      (_, i) => listen.mock.contexts[i] === shown.el,
+    );
+    listen.mockRestore();
+    const signals = own.map(
+      ([, , options]) => (options as { signal: AbortSignal }).signal,
+    );
+    expect(signals.length).toBeGreaterThan(8);
+    expect(signals.some((signal) => signal.aborted)).toBe(false);
+    shown.remove();
+    expect(signals.every((signal) => signal.aborted)).toBe(true);
   });
 });
