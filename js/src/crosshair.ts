@@ -14,9 +14,10 @@ export interface Sight {
 }
 
 /// What is under the pointer: a line, a dot on the curve, and the numbers there.
+/// The line is a node of its own, to lie lower than words do.
 export class Crosshair {
   readonly node = element('g', 'lr-widget-hover');
-  private readonly line = this.node.appendChild(element('line', 'lr-widget-line'));
+  readonly line = element('line', 'lr-widget-crosshair');
   private readonly dot = this.node.appendChild(element('circle', 'lr-widget-dot'));
   private readonly card = new Card();
 
@@ -37,5 +38,6 @@ export class Crosshair {
 
   hide(): void {
     show(this.node, false);
+    show(this.line, false);
   }
 }

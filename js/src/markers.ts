@@ -21,6 +21,7 @@ interface Marker {
   readonly dot: Pixel;
   /// Whether the dot lies in the plot; the drop line may without it.
   readonly inside: boolean;
+  readonly drop: SVGLineElement;
   spot: Spot | null;
 }
 
@@ -33,11 +34,14 @@ export class Markers {
     this.node.replaceChildren();
     this.markers = suggestions
       .filter(({ lr, y }) => shows(axes.x, lr) && Number.isFinite(y))
-      .map((suggestion) => mark(suggestion, axes, plot));
-    this.node.append(...this.markers.map((marker) => dropLine(marker, plot)));
-    this.node.append(...this.markers.flatMap((marker) => join(marker, axes)));
+      .map((suggestion) => mark(suggestion, axes, plot))
+      // What is below the plot has no line in it that could lead to a label.
+      .filter(({ dot, inside }) => inside || dot.y < plot.height);
+    this.node.append(...this.markers.map(({ drop }) => drop));
+    const joins = this.markers.flatMap((marker) => join(marker, axes) ?? []);
+    this.node.append(...joins.map(({ node }) => node));
     this.node.append(...this.markers.filter((m) => m.inside).map(dot));
-    this.label(plot, narrow);
+    this.label(plot, narrow, joins.map(spotOf));
   }
 
   /// The suggestion whose dot is within `reach` pixels, or whose label is there.
@@ -62,7 +66,7 @@ export class Markers {
     }
   }
 
-  private label(plot: Size, narrow: boolean): void {
+  private label(plot: Size, narrow: boolean, taken: Spot[]): void {
     const texts = this.markers.map(({ suggestion: { name, lr } }) =>
       text(name, narrow ? name : `${name} ${lrText(lr)}`),
     );
@@ -71,10 +75,17 @@ export class Markers {
       ...dot,
       length: lengthOf(texts[i] as SVGTextElement),
     }));
-    for (const [i, spot] of spots(drops, plot).entries()) {
-      (this.markers[i] as Marker).spot = spot;
-      if (spot) place(texts[i] as SVGTextElement, { x: spot.left, y: spot.y });
-      else texts[i]?.remove();
+    for (const [i, spot] of spots(drops, plot, taken).entries()) {
+      const [marker, words] = [this.markers[i] as Marker, texts[i] as SVGTextElement];
+      marker.spot = spot;
+      if (!spot) {
+        words.remove();
+        continue;
+      }
+      place(words, { x: spot.left, y: spot.y });
+      // A label above its dot is led to as well.
+      const top = spot.y - ROW / 2;
+      if (spot.y + ROW / 2 < marker.dot.y) place(marker.drop, { y1: top });
     }
   }
 }
@@ -82,14 +93,10 @@ export class Markers {
 function mark(suggestion: Suggestion, axes: Axes, plot: Size): Marker {
   const { lr, y } = suggestion;
   const height = Math.min(Math.max(axes.y(y), 0), plot.height);
-  const inside = shows(axes.y, y);
-  return { suggestion, dot: { x: axes.x(lr), y: height }, inside, spot: null };
-}
-
-function dropLine({ dot }: Marker, plot: Size): SVGLineElement {
-  const line = element('line', 'lr-widget-drop');
-  place(line, { x1: dot.x, x2: dot.x, y1: dot.y, y2: plot.height });
-  return line;
+  const dot = { x: axes.x(lr), y: height };
+  const drop = element('line', 'lr-widget-drop');
+  place(drop, { x1: dot.x, x2: dot.x, y1: dot.y, y2: plot.height });
+  return { suggestion, dot, inside: shows(axes.y, y), drop, spot: null };
 }
 
 function dot({ suggestion: { name, color }, dot }: Marker): SVGCircleElement {
@@ -108,20 +115,33 @@ function text(name: string, words: string): SVGTextElement {
   return node;
 }
 
+interface Join {
+  readonly node: SVGGElement;
+  readonly by: SVGTextElement;
+  /// The middle of the text.
+  readonly middle: Pixel;
+}
+
 /// The place that the suggestion is a tenth of, a hollow dot, and the way between.
-function join({ suggestion, dot, inside }: Marker, axes: Axes): SVGElement[] {
-  const { origin, color, lr } = suggestion;
-  if (!origin || !inside) return [];
-  if (!shows(axes.x, origin.lr) || !shows(axes.y, origin.y)) return [];
+function join({ suggestion, dot, inside }: Marker, axes: Axes): Join | null {
+  const { origin, lr } = suggestion;
+  if (!origin || !inside) return null;
+  if (!shows(axes.x, origin.lr) || !shows(axes.y, origin.y)) return null;
   const [x, y] = [axes.x(origin.lr), axes.y(origin.y)];
   const line = element('line', 'lr-widget-join');
   place(line, { x1: dot.x, y1: dot.y, x2: x, y2: y });
   const hollow = element('circle', 'lr-widget-origin');
   place(hollow, { cx: x, cy: y, r: 5 });
-  hollow.style.color = color;
   const by = element('text', 'lr-widget-text');
   by.textContent = `÷${Number((origin.lr / lr).toPrecision(3))}`;
   const middle = { x: (dot.x + x) / 2, y: (dot.y + y) / 2 - ROW / 2 };
   place(by, { ...middle, 'text-anchor': 'middle' });
-  return [line, hollow, by];
+  const node = element('g', 'lr-widget-tenth');
+  node.append(line, hollow, by);
+  return { node, by, middle };
+}
+
+function spotOf({ by, middle: { x, y } }: Join): Spot {
+  const half = lengthOf(by) / 2;
+  return { left: x - half, right: x + half, y };
 }

@@ -3,6 +3,7 @@ import { Crosshair, type Sight } from './crosshair';
 import { Markers, type Suggestion } from './markers';
 import { Pin } from './pin';
 import { ROW, type Size } from './placement';
+import { lrText } from './readout';
 import { type Region, Regions } from './regions';
 import { element } from './svg';
 import type { Axes } from './viewport';
@@ -37,6 +38,7 @@ export class Overlay {
     this.ground.append(this.regions.bands);
     // Lines first: no word is ever crossed out.
     this.node.append(
+      this.crosshair.line,
       this.pick.node,
       this.draft.node,
       this.regions.names,
@@ -62,8 +64,8 @@ export class Overlay {
     this.markers.aim(suggestion?.name ?? null);
   }
 
-  showPick(lr: number, text: string, plot: Plot): void {
-    this.pick.show(plot.x(lr), text, plot.size, this.labelY);
+  showPick(lr: number, plot: Plot): void {
+    this.pick.show(plot.x(lr), `lr ${lrText(lr)}`, plot.size, this.labelY);
   }
 
   hidePick(): void {
@@ -71,7 +73,9 @@ export class Overlay {
   }
 
   /// Beside a draft the pick is a line without words. An open one waits for Enter.
-  showDraft(lr: number, text: string, open: boolean, plot: Plot): void {
+  showDraft(lr: number, open: boolean, plot: Plot): void {
+    const hint = isNarrow(plot) ? ' · Enter' : ' · Enter to pick';
+    const text = `lr ${lrText(lr)}${open ? hint : ''}`;
     this.draft.show(plot.x(lr), text, plot.size, this.labelY);
     this.draft.node.classList.toggle('lr-widget-open', open);
     this.pick.node.classList.add('lr-widget-past');

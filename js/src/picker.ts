@@ -1,4 +1,4 @@
-import type { WidgetView } from '@jupyter-widgets/base';
+import type { WidgetModel, WidgetView } from '@jupyter-widgets/base';
 import { Interaction, type Scale } from 'bqplot';
 import { ends, shows, valueAt } from './axis';
 import { type Pixel, toPlot } from './box';
@@ -7,9 +7,9 @@ import { Draft } from './draft';
 import { type Desk, Hand } from './hand';
 import { Keyboard, type Keyed } from './keyboard';
 import type { Suggestion } from './markers';
-import { isNarrow, Overlay, type Plot } from './overlay';
+import { Overlay, type Plot } from './overlay';
 import { Pointer } from './pointer';
-import { lrText, spoken } from './readout';
+import { spoken } from './readout';
 import { type Gaze, sightOf } from './sight';
 import { Slider } from './slider';
 import { snapped } from './steps';
@@ -61,9 +61,7 @@ export class LRPickerView extends Interaction implements Desk, Keyed {
     this.removed = true;
     for (const part of [this.pointer, this.keyboard, this.draft]) part?.remove();
     for (const part of [this.viewport, this.overlay]) part.remove();
-    this.scales?.x.remove();
-    this.scales?.y.remove();
-    this.scales = null;
+    this.dropScales();
     super.remove();
     return this;
   }
@@ -173,23 +171,33 @@ export class LRPickerView extends Interaction implements Desk, Keyed {
   }
 
   private async followScales(): Promise<void> {
-    const models = [this.model.get('x_scale'), this.model.get('y_scale')];
-    if (!models.every(Boolean)) return;
+    const asked = this.scaleModels;
+    if (!asked.every(Boolean)) return;
     const [x, y] = (await Promise.all(
-      models.map((model) => this.create_child_view<WidgetView>(model)),
+      asked.map((model) => this.create_child_view<WidgetView>(model)),
     )) as [Scale, Scale];
-    this.scales?.x.remove();
-    this.scales?.y.remove();
-    if (this.removed) {
-      // The view went away while its scales were on their way.
+    if (this.removed || asked.some((model, i) => model !== this.scaleModels[i])) {
+      // They come late: the view has gone, or the axes have changed once more.
       x.remove();
       y.remove();
       return;
     }
+    this.dropScales();
     this.scales = { x, y };
-    this.listenTo(x, 'domain_changed', this.draw);
-    this.listenTo(y, 'domain_changed', this.draw);
+    for (const scale of [x, y]) this.listenTo(scale, 'domain_changed', this.draw);
     this.relayout();
+  }
+
+  private get scaleModels(): WidgetModel[] {
+    return [this.model.get('x_scale'), this.model.get('y_scale')];
+  }
+
+  private dropScales(): void {
+    for (const scale of Object.values(this.scales ?? {})) {
+      this.stopListening(scale);
+      scale.remove();
+    }
+    this.scales = null;
   }
 
   // Drawing.
@@ -209,22 +217,15 @@ export class LRPickerView extends Interaction implements Desk, Keyed {
     const { plot, lr, draft } = this;
     if (!plot) return;
     if (lr === null || !shows(plot.x, lr)) this.overlay.hidePick();
-    else this.overlay.showPick(lr, `lr ${lrText(lr)}`, plot);
+    else this.overlay.showPick(lr, plot);
     if (draft.lr === null) this.overlay.hideDraft();
-    else
-      this.overlay.showDraft(draft.lr, this.label(draft.lr, plot), draft.isOpen, plot);
+    else this.overlay.showDraft(draft.lr, draft.isOpen, plot);
     const now = draft.lr ?? lr;
     const reading = now === null ? null : this.traces.readAt(now, plot);
     const text = spoken(now, this.model.get('measure'), reading);
     const start = this.keyboard?.from(plot) ?? ends(plot.x)[0];
     this.slider?.show(plot.x, now ?? start, text);
     this.drawHover();
-  }
-
-  private label(draft: number, plot: Plot): string {
-    const label = `lr ${lrText(draft)}`;
-    if (!this.draft.isOpen) return label;
-    return `${label} · ${isNarrow(plot) ? 'Enter' : 'Enter to pick'}`;
   }
 
   private drawHover(): void {

@@ -60,15 +60,19 @@ export interface Spot {
 }
 
 /// A place for the label of each drop line: in rows from the axis up, at the side of
-/// its own line, overlapping no other label, and if it can be no other line or dot.
-/// Null where there is no room: the dot then stays without.
-export function spots(drops: readonly Drop[], plot: Size): (Spot | null)[] {
+/// its own line, overlapping no other label nor what is `taken` already, and if it can
+/// be no other line or dot. Null where there is no room: the dot then stays without.
+export function spots(
+  drops: readonly Drop[],
+  plot: Size,
+  taken: readonly Spot[] = [],
+): (Spot | null)[] {
   const found: (Spot | null)[] = drops.map(() => null);
   const inOrder = [...drops.entries()].sort(([, a], [, b]) => a.x - b.x);
   for (const [i, drop] of inOrder) {
     let least = Number.POSITIVE_INFINITY;
     for (const spot of candidates(drop, plot, drops.length)) {
-      const cost = costOf(spot, drop, drops, found);
+      const cost = costOf(spot, drop, drops, [...found, ...taken]);
       if (cost < least) {
         least = cost;
         found[i] = spot;

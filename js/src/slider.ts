@@ -1,5 +1,4 @@
-import type { Axis } from './axis';
-import { ends, type Range } from './axis';
+import { type Axis, ends } from './axis';
 
 /// What the picker's rect tells assistive technology: that it is a slider.
 export class Slider {
@@ -16,11 +15,11 @@ export class Slider {
   /// The value now is where the keys start from while nothing is picked: a slider
   /// must have one, and its text says that there is none.
   show(axis: Axis, now: number, text: string): void {
-    const [low, high]: Range = ends(axis);
+    const [low, high] = ends(axis);
     this.set({
-      'aria-valuemin': Math.min(low, now),
-      'aria-valuemax': Math.max(high, now),
-      'aria-valuenow': now,
+      'aria-valuemin': decimal(Math.min(low, now)),
+      'aria-valuemax': decimal(Math.max(high, now)),
+      'aria-valuenow': decimal(now),
       'aria-valuetext': text,
     });
   }
@@ -30,4 +29,11 @@ export class Slider {
       this.element.setAttribute(name, String(value));
     }
   }
+}
+
+/// A positive number in full, with all of its digits: ARIA knows no exponents.
+export function decimal(value: number): string {
+  const [mantissa = '', exponent] = String(value).split('e-');
+  if (exponent === undefined) return mantissa;
+  return `0.${'0'.repeat(Number(exponent) - 1)}${mantissa.replace('.', '')}`;
 }

@@ -194,6 +194,7 @@ describe('what was sent', () => {
   test('a pick of the kernel’s does not end a drag', () => {
     picker.pointer('pointerdown', at(1e-3));
     picker.model.set('lr', 1e-6);
+    expect(picker.hidden(DRAFT)).toBe(false);
     expect(picker.place(DRAFT_LINE)).toBeCloseTo(at(1e-3));
     picker.pointer('pointercancel', 0);
     expect(picker.hidden(DRAFT)).toBe(true);
@@ -242,6 +243,7 @@ describe('suggestions', () => {
   test('a drag that begins there picks where it ends', () => {
     picker.pointer('pointerdown', ...dot);
     picker.pointer('pointermove', at(1e-1), dot[1]);
+    expect(picker.place(DRAFT_LINE)).toBeCloseTo(at(1e-1));
     picker.pointer('pointerup', at(1e-1), dot[1]);
     expect(picker.sent).toEqual([pick(1e-1)]);
   });

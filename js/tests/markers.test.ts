@@ -56,6 +56,17 @@ test('five suggestions keep their dots, and labels that do not overlap', () => {
   expect(rows).toHaveLength(5);
 });
 
+test('a label above its dot is led to by the line as well', () => {
+  const low = suggestion('low', 1e-3, 0.02);
+  const others = [1.2e-3, 2e-3].map((lr) => suggestion('other', lr, 0.02));
+  picker.model.set('suggestions', [low, ...others]);
+  const lines = parts('.lr-widget-drop').map((line) => Number(line.getAttribute('y1')));
+  const labels = parts('text').map((text) => Number(text.getAttribute('y')));
+  const raised = labels.findIndex((y) => y + 8 < high(0.02));
+  expect(raised).toBeGreaterThanOrEqual(0);
+  expect(lines[raised]).toBeLessThan(Number(labels[raised]));
+});
+
 test('in a narrow plot the labels are names alone', () => {
   picker.model.set('suggestions', [valley]);
   picker.parent.plotareaWidth = 320;
@@ -63,16 +74,20 @@ test('in a narrow plot the labels are names alone', () => {
   expect(parts('text').map((text) => text.textContent)).toEqual(['valley']);
 });
 
-test('what is off the axis is not drawn; off the other axis the label stays', () => {
+test('what lies beside or below the plot is not drawn; above it the line stays', () => {
   picker.model.set('suggestions', [valley, minimum]);
   picker.x_scale.set({ min: 5e-3, max: 5e-2 });
   picker.x_scale.trigger('domain_changed');
   expect(parts('circle').map((dot) => dot.dataset['name'])).toEqual(['minimum']);
   expect(parts('.lr-widget-join')).toEqual([]);
-  picker.y_scale.set({ min: 2, max: 3 });
+  picker.y_scale.set({ min: 0, max: 0.5 });
   picker.y_scale.trigger('domain_changed');
   expect(parts('circle')).toEqual([]);
+  expect(picker.place('.lr-widget-drop', 'y1')).toBe(0);
   expect(parts('text').map((text) => text.textContent)).toEqual(['minimum 1e-2']);
+  picker.y_scale.set({ min: 2, max: 3 });
+  picker.y_scale.trigger('domain_changed');
+  expect(parts('*')).toEqual([]);
 });
 
 test('a suggestion without a height is not drawn', () => {

@@ -1,5 +1,7 @@
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { decimal } from '../src/slider';
 import { at, type Chart, chart, high, view } from './fake/chart';
+import { axis } from './fake/figure';
 
 const HOVER = '.lr-widget-hover';
 const PICK = '.lr-widget-pick';
@@ -71,8 +73,10 @@ describe('reading', () => {
   test('ends when the pointer leaves', () => {
     picker.pointer('pointermove', at(1e-3));
     expect(picker.hidden(HOVER)).toBe(false);
+    expect(picker.hidden('.lr-widget-crosshair')).toBe(false);
     picker.pointer('pointerleave', at(1e-3));
     expect(picker.hidden(HOVER)).toBe(true);
+    expect(picker.hidden('.lr-widget-crosshair')).toBe(true);
   });
 
   test('with snap it reads what a click would pick', () => {
@@ -80,7 +84,7 @@ describe('reading', () => {
     picker.raw.set({ x: [1e-4, 2e-3], y: [1, 1] });
     picker.pointer('pointermove', at(1e-3));
     expect(picker.lines(HOVER)[0]).toBe('lr 2e-3');
-    expect(picker.place(`${HOVER} > line`)).toBeCloseTo(at(2e-3));
+    expect(picker.place('.lr-widget-crosshair')).toBeCloseTo(at(2e-3));
   });
 });
 
@@ -120,7 +124,8 @@ describe('the slider', () => {
     expect(picker.view.el.dataset['lmSuppressShortcuts']).toBe('true');
     expect(picker.aria('label')).toBe('learning rate');
     expect(picker.aria('orientation')).toBe('horizontal');
-    expect([picker.aria('valuemin'), picker.aria('valuemax')]).toEqual(['1e-7', '10']);
+    const span = [picker.aria('valuemin'), picker.aria('valuemax')];
+    expect(span).toEqual(['0.0000001', '10']);
   });
 
   test('says what is picked, and the loss there once it is known', () => {
@@ -133,6 +138,17 @@ describe('the slider', () => {
     expect(picker.aria('valuetext')).toBe('learning rate 3.2e-3, loss 1.84');
     picker.model.set('measure', 'valid_loss');
     expect(picker.aria('valuetext')).toBe('learning rate 3.2e-3, valid_loss 1.84');
+  });
+
+  test('writes its numbers in full, and exactly', () => {
+    const lrs = [1e-12, 1.234567890123e-9, 0.1, 3.2e-3, 1e4];
+    expect(lrs.map(decimal)).toEqual([
+      '0.000000000001',
+      '0.000000001234567890123',
+      '0.1',
+      '0.0032',
+      '10000',
+    ]);
   });
 
   test('always has a value within its ends, also where the pick is not on the axis', () => {
@@ -183,6 +199,28 @@ describe('regions', () => {
   });
 });
 
+describe('the axes', () => {
+  test('can be changed for others, linear or log', async () => {
+    const before = picker.y_scale;
+    picker.line.set({ x: [1e-3], y: [10] });
+    picker.model.set('y_scale', axis(1, 100, true));
+    await expect.poll(() => before.removed).toBe(true);
+    picker.pointer('pointermove', at(1e-3));
+    expect(picker.place('.lr-widget-dot', 'cy')).toBeCloseTo(150);
+  });
+
+  test('that were changed twice at once are the last ones', async () => {
+    const [first, last] = [axis(1, 100, true), axis(0, 20, false)];
+    picker.model.set('y_scale', first);
+    picker.model.set('y_scale', last);
+    await expect.poll(() => first.removed && picker.y_scale.removed).toBe(true);
+    expect(last.removed).toBe(false);
+    picker.line.set({ x: [1e-3], y: [10] });
+    picker.pointer('pointermove', at(1e-3));
+    expect(picker.place('.lr-widget-dot', 'cy')).toBeCloseTo(150);
+  });
+});
+
 describe('views', () => {
   test('a view that comes later shows the same', async () => {
     picker.model.set('lr', 1e-2);
@@ -211,5 +249,21 @@ describe('views', () => {
     picker.line.trigger('data_updated');
     picker.parent.trigger('margin_updated');
     expect(picker.sent).toEqual([]);
+  });
+
+  test('a removed view takes off every listener that it has put on its rect', async () => {
+    const listen = vi.spyOn(Element.prototype, 'addEventListener');
+    const { view: shown } = await chart();
+    const own = listen.mock.calls.filter(
+      (_, i) => listen.mock.contexts[i] === shown.el,
+    );
+    listen.mockRestore();
+    const signals = own.map(
+      ([, , options]) => (options as { signal: AbortSignal }).signal,
+    );
+    expect(signals.length).toBeGreaterThan(8);
+    expect(signals.some((signal) => signal.aborted)).toBe(false);
+    shown.remove();
+    expect(signals.every((signal) => signal.aborted)).toBe(true);
   });
 });

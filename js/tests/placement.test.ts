@@ -105,6 +105,12 @@ describe('spots', () => {
     expect(spot?.y).toBeLessThan(290 - 11);
   });
 
+  test('keeps labels off what is taken already', () => {
+    const taken = [{ left: 100, right: 130, y: 290 }];
+    const [spot] = spots(drops([100]), plot, taken);
+    expect(spot && taken.some((other) => overlap(spot, other))).toBe(false);
+  });
+
   test('gives none to a label that is longer than the plot', () => {
     expect(spots(drops([50], 120), { width: 100, height: 300 })).toEqual([null]);
   });
