@@ -63,6 +63,8 @@ class LRChart(LossFigure):
         scale = self._log if y_log else self._linear
         if scale is self.y_scale:
             return
+        if y_log:  # the ticks first: a 0 among them has no place on a log axis
+            self._y_axis.tick_values = log_ticks(scale.min, scale.max)
         self.y_scale, self.plane = scale, {**self.plane, "y": scale}
         self._y_axis.scale = scale
         for mark in self.marks:

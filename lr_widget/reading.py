@@ -138,6 +138,19 @@ def sentence(curve: Sweep, beta: float = 0.98) -> str:
     return " ".join(filter(None, [_shape(found), _why(suggestions, found)]))
 
 
+def ranked(suggestions: Suggestions, found: Regions) -> list[str]:
+    """The rules that have an LR, the one to look at first in front.
+
+    >>> ranked(Suggestions(steepest=0.1, valley=1e-6), Regions(just_right=(1e-3, 1.0)))
+    ['steepest', 'valley']
+    """
+    start, end = found.just_right or (0.0, math.inf)
+    rules = [rule for rule in PREFERRED if suggestions.get(rule) is not None]
+    if "valley" in rules and not start <= (suggestions["valley"] or 0.0) <= end:
+        rules = [*rules[1:], "valley"]
+    return rules
+
+
 def _shape(found: Regions) -> str:
     """What the curve shows, from left to right."""
     if found.just_right is None:
@@ -154,10 +167,7 @@ def _shape(found: Regions) -> str:
 
 def _why(suggestions: Suggestions, found: Regions) -> str:
     """One suggestion, and where its rule looks."""
-    start, end = found.just_right or (0.0, math.inf)
-    lrs = {rule: lr for rule in PREFERRED if (lr := suggestions.get(rule)) is not None}
-    if len(lrs) > 1 and not start <= lrs.get("valley", math.nan) <= end:
-        lrs.pop("valley", None)
-    for rule, lr in lrs.items():
-        return f"{rule} suggests {lr_text(lr)}, {REASONS[rule].split(': ')[0]}."
+    for rule in ranked(suggestions, found):
+        text = lr_text(suggestions[rule] or 0.0)
+        return f"{rule} suggests {text}, {REASONS[rule].split(': ')[0]}."
     return ""

@@ -32,7 +32,7 @@ PACKAGE = json.loads((ROOT / "js" / "package.json").read_text("utf-8"))
 EXTENSION = f"share/jupyter/labextensions/{NPM_NAME}"
 WIDGETS = [
     (Field, "field.ts"),
-    (LRPicker, "picker.ts"),
+    (LRPicker, "model.ts"),
     (Legend, "legend.ts"),
     (Message, "message.ts"),
     (Options, "options.ts"),
