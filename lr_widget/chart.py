@@ -139,10 +139,11 @@ class LRChart(LossFigure):
         sweep = curves[name]
         lrs, values, smooth = self._trace(sweep)
         self._drawn[name] = self._extent(lrs, values, smooth)
-        color, _ = curve_style(curves.place(name))
+        color, style = curve_style(curves.place(name))
         band, line = self._ghosts[name]
         if name == curves.front:
             band, line = self._band, self.smooth
+            line.line_style = style
             # The raw values of repeats are many: their band stands for them.
             raw = values if isinstance(sweep, Curve) else np.full_like(values, np.nan)
             self.raw.show(lrs, self._drawable(raw))

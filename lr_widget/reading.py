@@ -91,14 +91,15 @@ def regions(lrs: Array, smooth: Array) -> Regions:
     shown = smooth[:size]
     with np.errstate(all="ignore"):  # a diverged loss may be 1e300
         fallen = np.median(shown[: max(1, size // 10)]) - shown
-    low = size - 1 - int(np.argmax(fallen[::-1]))  # the last of equals
+    fallen = fallen[: _blown(fallen)]
+    low = len(fallen) - 1 - int(np.argmax(fallen[::-1]))  # the last of equals
     fall = fallen[low]
     if not 0 < fall < np.inf:
         return Regions()
     flat = np.flatnonzero(fallen[:low] < FLAT * fall)
     start = int(flat[-1]) if len(flat) else 0
-    rises = size < len(smooth) or fallen[low:].min() <= (1 - RISE) * fall
-    end = low if rises else size - 1
+    rises = len(fallen) < len(smooth) or fallen[low:].min() <= (1 - RISE) * fall
+    end = low if rises else len(fallen) - 1
     last = len(smooth) - 1
     edges = [float(lrs[at]) for at in (0, start, end, last)]
     too_small, just_right, diverging = pairwise(edges)
@@ -107,6 +108,17 @@ def regions(lrs: Array, smooth: Array) -> Regions:
         just_right if end > start else None,
         diverging if last > end else None,
     )
+
+
+def _blown(fallen: Array) -> int:
+    """How many points there are before the loss, having fallen, leaps above its start.
+
+    What comes after belongs to the divergence, even if the loss comes down again.
+    """
+    fall = fallen.max()
+    fell = np.maximum.accumulate(fallen) > FLAT * fall
+    leaps = np.flatnonzero(fell & (fallen < -0.5 * fall))
+    return int(leaps[0]) if fall > 0 and len(leaps) else len(fallen)
 
 
 def sentence(curve: Sweep, beta: float = 0.98) -> str:

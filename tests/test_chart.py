@@ -11,7 +11,7 @@ from lr_widget.chart import LRChart
 from lr_widget.curves import Curves
 from lr_widget.fit_chart import FitChart
 from lr_widget.line import MAX_POINTS, Band, Line, thin
-from lr_widget.palette import curve_style
+from lr_widget.palette import MARKS, curve_style
 
 
 def sweep(n=100, start=1e-7, end=10.0, scale=1.0):
@@ -269,6 +269,22 @@ def test_a_curve_of_nan_alone_is_shown_without_a_complaint(chart):
 def test_of_two_curves_no_two_look_the_same():
     looks = [curve_style(place) for place in range(20)]
     assert len(set(looks)) == 20
+
+
+def luminance(color):
+    """The relative luminance of WCAG 2."""
+    parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("paper", ["#FFFFFF", "#111111"])
+def test_every_colour_stands_out_from_light_and_dark_paper_by_3_to_1(paper):
+    for color in {curve_style(place)[0] for place in range(10)} | {*MARKS.values()}:
+        dark, light = sorted([luminance(color), luminance(paper)])
+        assert (light + 0.05) / (dark + 0.05) >= 3, color
 
 
 def test_fit_chart_shows_validation_losses_at_the_last_step_of_their_epochs():
