@@ -7,14 +7,16 @@ from typing import Literal
 
 from playwright.sync_api import Locator
 
-# The text of each tick and where it lies; a tick of the x axis points down.
+# The text of each tick and where its value lies; a tick of the x axis points down.
+# d3 draws it half a pixel beside, unless the screen has finer ones.
 TICKS = """(figure, across) =>
   [...figure.querySelectorAll('.axis .tick')].flatMap(tick => {
     const line = tick.querySelector('line');
     if (line.hasAttribute('y2') !== across) return [];
     const box = line.getBoundingClientRect();
     const at = across ? box.x + box.width / 2 : box.y + box.height / 2;
-    return [[tick.textContent, at]];
+    const beside = devicePixelRatio > 1 ? 0 : line.getScreenCTM().a / 2;
+    return [[tick.textContent, at - beside]];
   })"""
 
 

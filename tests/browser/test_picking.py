@@ -157,7 +157,7 @@ def test_a_finger_taps_drags_and_still_scrolls_the_page(swept):
     scroller = page.page.locator(".jp-NotebookPanel .jp-WindowedPanel-outer")
     where = "scroller => scroller.scrollTop"
 
-    x, y = finder.place(0.5)
+    x, y = finder.place(0.3)
     page.page.touchscreen.tap(x, y)
     tapped = new_pick(page)
     assert px_off(finder, tapped, x) <= 1
@@ -165,7 +165,7 @@ def test_a_finger_taps_drags_and_still_scrolls_the_page(swept):
 
     # Sideways, in a hand's slanted way: a drag, under which the page stays.
     before = scroller.evaluate(where)
-    places = way((x, y), finder.place(0.75, 0.65))
+    places = way((x, y), finder.place(0.6, 0.65))
     fingers.touch(*places)
     dragged = new_pick(page, [tapped])
     assert px_off(finder, dragged, places[-1][0]) <= 1
@@ -173,7 +173,7 @@ def test_a_finger_taps_drags_and_still_scrolls_the_page(swept):
     assert scroller.evaluate(where) == before
 
     # Downwards: the page scrolls as it does anywhere, and nothing is picked.
-    fingers.touch(*way(finder.place(0.5, 0.1), finder.place(0.5, 0.9)))
+    fingers.touch(*way(finder.place(0.3, 0.1), finder.place(0.3, 0.9)))
     page.page.wait_for_function(
         "top => document.querySelector("
         "'.jp-NotebookPanel .jp-WindowedPanel-outer').scrollTop < top - 20",
@@ -184,10 +184,10 @@ def test_a_finger_taps_drags_and_still_scrolls_the_page(swept):
 
     # The dot of a suggestion is within a finger's reach.
     finder.plot.scroll_into_view_if_needed()
-    x, y = finder.middle(finder.dot("valley"))
-    page.page.touchscreen.tap(x - 9, y - 9)
+    x, y = finder.middle(finder.dot("steepest"))
+    page.page.touchscreen.tap(x + 9, y - 9)
     assert new_pick(page, [tapped, dragged]) == finder.value(
-        "curve.suggestions()['valley']"
+        "curve.suggestions()['steepest']"
     )
     assert page.console_errors == []
 
@@ -259,7 +259,7 @@ def test_snap_gives_exactly_the_nearest_tested_lr(swept):
     for across in (0.21, 0.503, 0.77):
         x = finder.click_plot(across, 0.2)
         lr = new_pick(page, known)
-        near = tested[np.argmin(np.abs(np.log(tested / finder.lr_at(x))))]
+        near = tested[np.argmin(np.abs(np.log(tested / finder.ruler("x").value(x))))]
         assert lr == near
         expect_everywhere(finder, lr)
         known.append(lr)
@@ -281,7 +281,7 @@ def test_a_suggestion_is_taken_exactly_by_its_dot_and_in_the_legend(swept):
         assert new_pick(page, known) == suggested[name]
         expect_everywhere(finder, suggested[name])
         known.append(suggested[name])
-    for name in ("slide", "valley", "minimum", "steepest"):
+    for name in ("slide", "minimum"):
         button = finder.root.get_by_role(
             "button", name=f"{name} {lr_text(suggested[name])}"
         )
@@ -293,8 +293,6 @@ def test_a_suggestion_is_taken_exactly_by_its_dot_and_in_the_legend(swept):
         assert new_pick(page, known) == suggested[name]
         expect_everywhere(finder, suggested[name])
         known.append(suggested[name])
-        if name == "minimum":
-            break
     assert page.console_errors == []
 
 
@@ -344,6 +342,8 @@ def plot_of_another_width(finder):
     """Wait until the plot has another width, in its own pixels, than before."""
     width = finder.plot.get_attribute("width")
     yield
+    # Out of sight it is not drawn anew.
+    finder.root.locator(".bqplot.figure").first.scroll_into_view_if_needed()
     expect(finder.plot).not_to_have_attribute("width", width)
 
 
@@ -368,8 +368,7 @@ def test_a_pick_is_right_to_a_pixel_whatever_the_size_and_the_scale(swept, scale
     held = finder.place(0.6, 0.4)
     lr = finder.ruler("x").value(held[0])
     page.page.mouse.move(*held)
-    for _ in range(4):
-        page.page.mouse.wheel(0, -240)
+    page.page.mouse.wheel(0, -800)
     page.wait_for_kernel("finder.options.zoomed")
     finder.until(expect_ends, finder)
     assert px_off(finder, lr, held[0]) <= 1
@@ -385,7 +384,7 @@ def expect_ends(finder):
         "(finder._board.chart.x_scale.min, finder._board.chart.x_scale.max)"
     )
     box = finder.plot.bounding_box()
-    assert high / low < 1e4
+    assert high / low < 1e6
     assert px_off(finder, low, box["x"]) <= 3
     assert px_off(finder, high, box["x"] + box["width"]) <= 3
 
