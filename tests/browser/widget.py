@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable
+from typing import Any, Literal
 
 from playwright.sync_api import Locator, expect
 
 from .notebook import TIMEOUT, NotebookPage
+from .ruler import Ruler
 
 # Points of the longest line that the page draws.
 DRAWN = """Math.max(0, ...[...document.querySelectorAll('.lr-widget path.line')].map(
@@ -107,3 +111,42 @@ class FinderWidget:
         x, y = self.place(across, down)
         self.page.page.mouse.click(x, y)
         return x
+
+    def ruler(self, axis: Literal["x", "y"], *, log: bool | None = None) -> Ruler:
+        """An axis of the first chart, read off its ticks; x is logarithmic."""
+        figure = self.root.locator(".bqplot.figure").first
+        return Ruler(figure, axis, axis == "x" if log is None else log)
+
+    def until(self, check: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        """Wait until a check passes: what the kernel says is painted frames later."""
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                return check(*args, **kwargs)
+            except AssertionError:
+                if time.monotonic() > deadline:
+                    raise
+            self.page.page.evaluate("() => new Promise(requestAnimationFrame)")
+
+    def middle(self, part: Locator) -> tuple[float, float]:
+        """The middle of a part of the widget, as a place on the page."""
+        box = part.bounding_box()
+        assert box is not None
+        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    def dot(self, name: str) -> Locator:
+        """The dot of a suggestion on the curve."""
+        return self.root.locator(f"circle.lr-widget-suggestion[data-name='{name}']")
+
+    def reading(self) -> list[str]:
+        """The lines of text beside the pointer."""
+        hover = self.root.locator(".lr-widget-hover")
+        expect(hover).to_be_visible()
+        return hover.locator("tspan").all_text_contents()
+
+    def sweep(self) -> None:
+        """Press Run and wait for the end of the sweep."""
+        self.press("Run")
+        self.expect_status(re.compile("range test (done|diverged)"))
+        # Only then the curve is read: its suggestions are in the legend.
+        self.root.locator(".lr-widget-suggestions li").first.wait_for()
