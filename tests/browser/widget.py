@@ -107,3 +107,13 @@ class FinderWidget:
         x, y = self.place(across, down)
         self.page.page.mouse.click(x, y)
         return x
+
+    def finish_sweep(self) -> None:
+        """Press Run, and wait until the page says that the sweep has ended."""
+        sweeps = self.value("curves.__len__()")
+        self.press("Run")
+        self.page.wait_for_kernel(
+            f"len({self.name}.curves) > {sweeps} and {self.name}.state != 'running'"
+        )
+        self.expect_status(re.compile("range test (done|diverged)"))
+        self.wait_until_drawn(self.value("curve.__len__()"))
