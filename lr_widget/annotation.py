@@ -19,12 +19,15 @@ from .suggestion import REASONS
 def suggestions(
     sweep: Sweep, measure: str, beta: float, y_log: bool = False
 ) -> list[dict[str, Any]]:
-    """Each suggested LR, the lowest first, at its place on the smoothed `measure`.
+    """Each suggested LR, at its place on the smoothed `measure`.
+
+    The one to look at first is in front: keys begin there.
 
     `minimum` has an `origin`, the place of the minimum itself, of whose LR it returns
     a tenth.
     """
-    found = {k: lr for k, lr in sweep.suggestions(beta).items() if lr is not None}
+    lrs, _, smooth = sweep.trace("loss", beta)
+    found = sweep.suggestions(beta)
     line = _Line(sweep, measure, beta, y_log)
     return [
         {
@@ -35,7 +38,8 @@ def suggestions(
             "reason": REASONS[name],
             "origin": line.place(10 * lr) if name == "minimum" else None,
         }
-        for name, lr in sorted(found.items(), key=lambda item: item[1])
+        for name in reading.ranked(found, reading.regions(lrs, smooth))
+        if (lr := found[name]) is not None
     ]
 
 

@@ -146,6 +146,10 @@ class Board:
         """Show nothing any more."""
         self._closed = True
 
+    def picture(self) -> tuple[str, bytes | None]:
+        """The chart as SVG, and the curve in front as PNG, if that can be had."""
+        return self.svg(), self.png()
+
     def svg(self) -> str:
         """The chart as a static picture."""
         with self._lock:

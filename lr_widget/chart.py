@@ -63,6 +63,8 @@ class LRChart(LossFigure):
         scale = self._log if y_log else self._linear
         if scale is self.y_scale:
             return
+        if y_log:  # the ticks first: a 0 among them has no place on a log axis
+            self._y_axis.tick_values = log_ticks(scale.min, scale.max)
         self.y_scale, self.plane = scale, {**self.plane, "y": scale}
         self._y_axis.scale = scale
         for mark in self.marks:
@@ -137,10 +139,11 @@ class LRChart(LossFigure):
         sweep = curves[name]
         lrs, values, smooth = self._trace(sweep)
         self._drawn[name] = self._extent(lrs, values, smooth)
-        color, _ = curve_style(curves.place(name))
+        color, style = curve_style(curves.place(name))
         band, line = self._ghosts[name]
         if name == curves.front:
             band, line = self._band, self.smooth
+            line.line_style = style
             # The raw values of repeats are many: their band stands for them.
             raw = values if isinstance(sweep, Curve) else np.full_like(values, np.nan)
             self.raw.show(lrs, self._drawable(raw))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipywidgets
-from traitlets import Bool, Float, List, Unicode
+from traitlets import Bool, Float, List, Unicode, validate
 
 from ._frontend import NPM_NAME, NPM_RANGE
 from .controls import Prompt
@@ -66,6 +66,20 @@ class Options(Prompt, ipywidgets.DOMWidget):
         self._reset = ipywidgets.CallbackDispatcher()
         self._download = None
         self.on_msg(self._receive)
+
+    @validate("beta")
+    def _validate_beta(self, proposal) -> float:
+        beta = proposal["value"]
+        if not 0 <= beta <= MAX_BETA:
+            raise ValueError(f"beta must be in [0, {MAX_BETA}], not {beta}: try 0.98")
+        return beta
+
+    @validate("measure")
+    def _validate_measure(self, proposal) -> str:
+        measure, known = proposal["value"], ", ".join(self.measures)
+        if measure not in self.measures:
+            raise ValueError(f"measure must be one of {known}, not {measure!r}")
+        return measure
 
     def on_set(self, handler, remove: bool = False) -> None:
         """Call `handler(name, value)` whenever a person sets an option.

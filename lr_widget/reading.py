@@ -91,14 +91,15 @@ def regions(lrs: Array, smooth: Array) -> Regions:
     shown = smooth[:size]
     with np.errstate(all="ignore"):  # a diverged loss may be 1e300
         fallen = np.median(shown[: max(1, size // 10)]) - shown
-    low = size - 1 - int(np.argmax(fallen[::-1]))  # the last of equals
+    fallen = fallen[: _blown(fallen)]
+    low = len(fallen) - 1 - int(np.argmax(fallen[::-1]))  # the last of equals
     fall = fallen[low]
     if not 0 < fall < np.inf:
         return Regions()
     flat = np.flatnonzero(fallen[:low] < FLAT * fall)
     start = int(flat[-1]) if len(flat) else 0
-    rises = size < len(smooth) or fallen[low:].min() <= (1 - RISE) * fall
-    end = low if rises else size - 1
+    rises = len(fallen) < len(smooth) or fallen[low:].min() <= (1 - RISE) * fall
+    end = low if rises else len(fallen) - 1
     last = len(smooth) - 1
     edges = [float(lrs[at]) for at in (0, start, end, last)]
     too_small, just_right, diverging = pairwise(edges)
@@ -107,6 +108,17 @@ def regions(lrs: Array, smooth: Array) -> Regions:
         just_right if end > start else None,
         diverging if last > end else None,
     )
+
+
+def _blown(fallen: Array) -> int:
+    """How many points there are before the loss, having fallen, leaps above its start.
+
+    What comes after belongs to the divergence, even if the loss comes down again.
+    """
+    fall = fallen.max()
+    fell = np.maximum.accumulate(fallen) > FLAT * fall
+    leaps = np.flatnonzero(fell & (fallen < -0.5 * fall))
+    return int(leaps[0]) if fall > 0 and len(leaps) else len(fallen)
 
 
 def sentence(curve: Sweep, beta: float = 0.98) -> str:
@@ -138,6 +150,19 @@ def sentence(curve: Sweep, beta: float = 0.98) -> str:
     return " ".join(filter(None, [_shape(found), _why(suggestions, found)]))
 
 
+def ranked(suggestions: Suggestions, found: Regions) -> list[str]:
+    """The rules that have an LR, the one to look at first in front.
+
+    >>> ranked(Suggestions(steepest=0.1, valley=1e-6), Regions(just_right=(1e-3, 1.0)))
+    ['steepest', 'valley']
+    """
+    start, end = found.just_right or (0.0, math.inf)
+    rules = [rule for rule in PREFERRED if suggestions.get(rule) is not None]
+    if "valley" in rules and not start <= (suggestions["valley"] or 0.0) <= end:
+        rules = [*rules[1:], "valley"]
+    return rules
+
+
 def _shape(found: Regions) -> str:
     """What the curve shows, from left to right."""
     if found.just_right is None:
@@ -154,10 +179,7 @@ def _shape(found: Regions) -> str:
 
 def _why(suggestions: Suggestions, found: Regions) -> str:
     """One suggestion, and where its rule looks."""
-    start, end = found.just_right or (0.0, math.inf)
-    lrs = {rule: lr for rule in PREFERRED if (lr := suggestions.get(rule)) is not None}
-    if len(lrs) > 1 and not start <= lrs.get("valley", math.nan) <= end:
-        lrs.pop("valley", None)
-    for rule, lr in lrs.items():
-        return f"{rule} suggests {lr_text(lr)}, {REASONS[rule].split(': ')[0]}."
+    for rule in ranked(suggestions, found):
+        text = lr_text(suggestions[rule] or 0.0)
+        return f"{rule} suggests {text}, {REASONS[rule].split(': ')[0]}."
     return ""

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import base64
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Any
+
+#: Draws the picture as SVG, and as PNG where that can be.
+Draw = Callable[[], tuple[str, bytes | None]]
 
 #: Marks the place of the picture before there is one.
 _PLACE = '<span class="lr-widget-picture"></span>'
@@ -23,12 +27,17 @@ class Still:
     ----------
     key
         Tells this widget from all others.
+    failed
+        Called with what goes wrong when the picture is drawn.
     """
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, failed: Callable[[Exception], object]) -> None:
+        self._failed = failed
         self._view, self._picture = f"{key}-view", f"{key}-picture"
         self._unattended: str | None = None
         self._shown, self._last = False, ""
+        # The newest alone; it is put in and taken out by different threads.
+        self._next: deque[tuple[Draw, str]] = deque(maxlen=1)
         self._lock = threading.Lock()
 
     def show(self, view: dict[str, Any], text: str) -> None:
@@ -52,24 +61,41 @@ class Still:
         display(place, raw=True, display_id=self._picture)
         self._shown, self._last = True, ""
 
-    def update(
-        self, svg: Callable[[], str], png: Callable[[], bytes | None], text: str
-    ) -> None:
-        """Show this picture from now on; `text` says the same where there is none."""
+    def update(self, draw: Draw, text: str) -> None:
+        """Show the picture that `draw` gives from now on; `text` says the same.
+
+        Pixels take a quarter of a second, so nobody waits for them, unless the cell
+        must not end before: what comes later is lost on a notebook without a person.
+        """
         if not self._shown:
             return
+        self._next.append((draw, text))
+        if self._unattended is None:
+            threading.Thread(target=self._publish, daemon=True).start()
+        else:
+            self._publish()
+
+    def _publish(self) -> None:
+        try:
+            with self._lock:
+                self._publish_next()
+        except Exception as error:  # a picture is not worth a run
+            self._failed(error)
+
+    def _publish_next(self) -> None:
         from IPython.display import update_display
 
-        with self._lock:  # two threads may come with a picture; the newest is the last
-            drawn = svg()
-            if drawn == self._last:
-                return
-            self._last = drawn
-            picture = {"image/svg+xml": drawn, "text/plain": text}
-            pixels = png()
-            if pixels is not None:
-                picture["image/png"] = base64.b64encode(pixels).decode()
-            update_display(picture, raw=True, display_id=self._picture)
-            if self._unattended is not None:
-                gone = {"text/plain": self._unattended}
-                update_display(gone, raw=True, display_id=self._view)
+        if not self._next:
+            return  # another thread has shown the newest
+        draw, text = self._next.pop()
+        svg, png = draw()
+        if svg == self._last:
+            return
+        self._last = svg
+        picture = {"image/svg+xml": svg, "text/plain": text}
+        if png is not None:
+            picture["image/png"] = base64.b64encode(png).decode()
+        update_display(picture, raw=True, display_id=self._picture)
+        if self._unattended is not None:
+            gone = {"text/plain": self._unattended}
+            update_display(gone, raw=True, display_id=self._view)

@@ -74,7 +74,7 @@ class Workbench(ipywidgets.VBox):
         self._panel = Panel(self._board, self._fit_chart)
         super().__init__(self._panel.children, layout={"max_width": "1100px"})
         self._subject = ""
-        self._still = Still(self.model_id)
+        self._still = Still(self.model_id, self._report)
         self.add_class("lr-widget")
         self._listen()
         self._paint()
@@ -251,9 +251,9 @@ class Workbench(ipywidgets.VBox):
             with self._lock:
                 if run is self._run:
                     self._show_run()
-            self._show_still()
         finally:
             self._herald.tell_all()
+        self._show_still()
 
     def _show_run(self) -> None:
         assert self._run is not None
@@ -336,7 +336,7 @@ class Workbench(ipywidgets.VBox):
         """Keep the picture of the saved notebook up to date, between runs."""
         if self._closed or self.state not in (*ENDS, "idle") or not points(self.curve):
             return
-        self._still.update(self._board.svg, self._board.png, repr(self))
+        self._still.update(self._board.picture, repr(self))
 
     def _hint(self) -> str:
         """What to do next, in a sentence."""

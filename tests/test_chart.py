@@ -6,22 +6,34 @@ from bqplot import LinearScale
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lr_widget import Curve, Epoch, Point
-from lr_widget.axis import lr_text
-from lr_widget.chart import (
-    MAX_POINTS,
-    FitChart,
-    Line,
-    LRChart,
-    thin,
-)
+from lr_widget import Curve, Epoch, Point, Repeats
+from lr_widget.chart import LRChart
+from lr_widget.curves import Curves
+from lr_widget.fit_chart import FitChart
+from lr_widget.line import MAX_POINTS, Band, Line, thin
+from lr_widget.palette import MARKS, curve_style
 
 
-def sweep(n=100, start=1e-7, end=10.0):
+def sweep(n=100, start=1e-7, end=10.0, scale=1.0):
     lrs = np.geomspace(start, end, n)
     losses = 2.3 - 1.8 / (1 + (1e-3 / lrs) ** 1.5) + 3 * (lrs / 5) ** 2
-    points = zip(lrs.tolist(), losses.tolist(), strict=True)
-    return Curve([Point(i, lr, loss) for i, (lr, loss) in enumerate(points)])
+    points = zip(lrs.tolist(), (scale * losses).tolist(), strict=True)
+    return Curve(
+        Point(i, lr, loss, metrics={"accuracy": 1 / (1 + loss)})
+        for i, (lr, loss) in enumerate(points)
+    )
+
+
+@pytest.fixture
+def chart():
+    return LRChart(1e-7, 10.0)
+
+
+def drawn(chart, curves):
+    """The finite ends of what is visible of every ghost, by the name of its curve."""
+    return {
+        name: len(line.x) for name, (_, line) in chart._ghosts.items() if line.visible
+    }
 
 
 @given(st.integers(0, 5000), st.integers(20, 500), st.integers(0, 2**32 - 1))
@@ -48,43 +60,231 @@ def test_thin_returns_copies_so_that_what_was_sent_never_changes():
 
 
 @pytest.mark.parametrize("n", [0, 1, 100, 100_000])
-def test_a_line_sends_no_more_than_max_points_at_any_length(n):
-    line = Line(scales={"x": LinearScale(), "y": LinearScale()})
-    line.show(np.arange(float(n)), np.random.default_rng(0).normal(size=n))
+def test_a_line_and_a_band_send_no_more_than_max_points_at_any_length(n):
+    scales = {"x": LinearScale(), "y": LinearScale()}
+    x, y = np.arange(float(n)), np.random.default_rng(0).normal(size=n)
+    line, band = Line(scales=scales), Band("#000000", scales=scales)
+    line.show(x, y)
+    band.span(x, y - 1, y + 1)
     assert len(line.x) == len(line.y) == min(n, len(line.x)) <= MAX_POINTS
+    assert len(band.x) == len(band.y) == min(2 * n, len(band.x)) <= MAX_POINTS
 
 
-def test_show_draws_the_raw_and_the_smoothed_losses_against_the_lrs():
-    chart, curve = LRChart(1e-7, 10.0), sweep()
-    chart.show(curve)
+def test_a_band_goes_out_along_the_low_edge_and_back_along_the_high_one():
+    band = Band("#000000", scales={"x": LinearScale(), "y": LinearScale()})
+    x = np.array([1.0, 2.0, 3.0])
+    band.span(x, np.array([0.0, np.nan, 2.0]), np.array([5.0, 6.0, 7.0]))
+    assert band.x.tolist() == [1.0, 3.0, 3.0, 1.0]
+    assert band.y.tolist() == [0.0, 2.0, 7.0, 5.0]
+
+
+def test_the_front_curve_is_drawn_raw_and_smoothed_against_its_lrs(chart):
+    curves, curve = Curves(), sweep()
+    curves.add(curve)
+    chart.show(curves)
+    assert np.array_equal(chart.raw.x, curve.lrs)
     assert np.array_equal(chart.raw.y, curve.losses)
-    assert np.array_equal(chart.smooth.y, curve.smooth())
-    assert np.array_equal(chart.smooth.x, curve.lrs)
+    assert np.array_equal(chart.smooth.y, curve.smooth(0.98))
+    assert drawn(chart, curves) == {}
 
 
-def test_mark_puts_each_suggestion_on_the_curve_at_exactly_its_lr():
-    chart, curve = LRChart(1e-7, 10.0), sweep()
-    chart.show(curve)
-    chart.mark(curve)
-    assert sorted(chart._dots.x) == sorted(curve.suggestions().values())
-    assert (chart._dots.y <= curve.smooth().max()).all()
-    for lr, text in zip(chart._labels.x, chart._labels.text, strict=True):
-        assert text.endswith(lr_text(lr))
+def test_the_others_are_ghosts_and_a_hidden_one_is_not_there(chart):
+    curves = Curves()
+    for n in (10, 20, 30, 40):
+        curves.add(sweep(n), f"{n}")
+    curves.hide("20")
+    chart.show(curves)
+    assert drawn(chart, curves) == {"10": 10, "30": 30}
+    assert len(chart.smooth.x) == 40
+    curves.bring("10")
+    chart.show(curves)
+    assert drawn(chart, curves) == {"30": 30, "40": 40}
+    assert len(chart.smooth.x) == 10
+    del curves["30"]
+    chart.show(curves)
+    assert drawn(chart, curves) == {"40": 40}
 
 
-def test_mark_takes_the_markers_away_where_there_is_no_suggestion():
-    chart = LRChart(1e-7, 10.0)
-    chart.mark(sweep())
-    chart.mark(Curve())
-    assert len(chart._dots.x) == len(chart._labels.text) == len(chart._drops.x) == 0
+def test_a_curve_keeps_its_colour_in_front_and_as_a_ghost(chart):
+    curves = Curves()
+    for name in ("a", "b"):
+        curves.add(sweep(), name)
+    chart.show(curves)
+    assert chart.smooth.colors == [curve_style(1)[0]]
+    assert chart._ghosts["a"][1].colors == [curve_style(0)[0]]
+    curves.bring("a")
+    chart.show(curves)
+    assert chart.smooth.colors == chart.raw.colors == [curve_style(0)[0]]
+    assert chart._ghosts["b"][1].colors == [curve_style(1)[0]]
 
 
-def test_a_curve_of_nan_alone_is_shown_without_a_complaint():
-    chart = LRChart(1e-7, 10.0)
-    curve = Curve([Point(0, 1e-7, float("nan"))])
-    chart.show(curve)
-    chart.mark(curve)
+def test_the_marks_of_a_removed_curve_are_closed(chart):
+    curves = Curves()
+    for name in ("a", "b"):
+        curves.add(sweep(), name)
+    chart.show(curves)
+    band, line = chart._ghosts["a"]
+    assert line in chart.marks
+    del curves["a"]
+    chart.show(curves)
+    assert line not in chart.marks
+    assert band.comm is line.comm is None
+
+
+def test_a_front_curve_that_is_hidden_is_not_drawn(chart):
+    curves = Curves()
+    curves.add(sweep())
+    chart.show(curves)
+    curves.hide("sweep 1")
+    chart.show(curves)
+    assert len(chart.raw.x) == len(chart.smooth.x) == 0
+
+
+def test_repeats_are_a_median_in_a_band_without_raw_values(chart):
+    curves = Curves()
+    repeats = Repeats([sweep(scale=scale) for scale in (1.0, 1.2, 2.0)])
+    curves.add(repeats)
+    chart.show(curves)
+    lrs, _, smooth = repeats.trace()
+    low, high = repeats.band()[1:]
+    assert np.array_equal(chart.smooth.y, smooth)
+    assert len(chart.raw.x) == 0
+    assert np.array_equal(chart._band.y, np.concatenate([low, high[::-1]]))
+    curves.add(sweep())
+    chart.show(curves)
+    assert len(chart._band.x) == 0
+    assert len(chart._ghosts["sweep 1"][0].x) == 2 * len(lrs)
+
+
+def test_growing_draws_the_one_curve_that_grew(chart):
+    curves, grown = Curves(), Curve()
+    curves.add(sweep(), "old")
+    curves.add(grown, "new")
+    chart.show(curves)
+    for point in sweep(5):
+        grown.append(point)
+    chart.grow(curves, grown)
+    assert len(chart.raw.x) == 5
+    curves.bring("old")
+    chart.show(curves)
+    grown.append(Point(5, 11.0, 1.0))
+    chart.grow(curves, grown)
+    assert drawn(chart, curves) == {"new": 6}
+    del curves["new"]
+    chart.show(curves)
+    chart.grow(curves, grown)
+    assert drawn(chart, curves) == {}
+
+
+def test_the_axes_span_all_that_is_drawn_and_the_sweep_that_is_planned(chart):
+    curves = Curves()
+    chart.plan(1e-5, 1.0)
+    curves.add(sweep(start=1e-3, end=100.0), "a")
+    chart.show(curves)
+    assert (chart.x_scale.min, chart.x_scale.max) == (1e-5, pytest.approx(100.0))
+    assert chart._x_axis.tick_values.tolist() == [10.0**i for i in range(-5, 3)]
+    low, high = chart.y_scale.min, chart.y_scale.max
+    curves.add(sweep(scale=3.0), "b")
+    chart.show(curves)
+    assert chart.y_scale.min <= low
+    assert chart.y_scale.max > high
+    curves.hide("b")
+    curves.bring("a")
+    chart.show(curves)
+    assert (chart.y_scale.min, chart.y_scale.max) == (low, high)
+
+
+def test_what_a_person_has_zoomed_into_stays_until_the_whole_is_asked_for(chart):
+    curves, curve = Curves(), sweep()
+    curves.add(curve)
+    chart.show(curves)
+    whole = chart.x_scale.min, chart.x_scale.max, chart.y_scale.min, chart.y_scale.max
+    chart.look((2e-3, 8e-3), (0.5, 1.0))
+    curve.append(Point(100, 20.0, 50.0))
+    chart.grow(curves, curve)
+    assert (chart.x_scale.min, chart.x_scale.max) == (2e-3, 8e-3)
+    assert (chart.y_scale.min, chart.y_scale.max) == (0.5, 1.0)
+    assert len(chart._x_axis.tick_values) >= 2
+    chart.whole()
+    assert (chart.x_scale.min, chart.x_scale.max) == (whole[0], 20.0)
+    chart.look((2e-3, 8e-3), (0.5, 1.0))
+    chart.plan(1e-7, 10.0)
+    chart.show(curves)
+    assert chart.x_scale.min == 1e-7
+
+
+def test_a_log_axis_is_one_for_every_mark_and_leaves_a_gap_where_there_is_no_log(chart):
+    curves = Curves()
+    curves.add(sweep(), "a")
+    curves.add(sweep(), "b")
+    chart.show(curves)
+    linear = chart.y_scale
+    chart.set_y_log(True)
+    chart.show(curves)
+    assert chart.y_scale is not linear
+    assert {mark.scales["y"] for mark in chart.marks} == {chart.y_scale}
+    assert chart._y_axis.scale is chart.y_scale
+    assert 0 < chart.y_scale.min < chart.y_scale.max
+    curves.add(Curve(Point(i, 10.0 ** (i - 5), 1.0 - i) for i in range(4)), "c")
+    chart.show(curves)
+    assert np.isnan(chart.raw.y).tolist() == [False, True, True, True]
+    chart.set_y_log(False)
+    chart.show(curves)
+    assert chart.y_scale is linear
+    assert {mark.scales["y"] for mark in chart.marks} == {linear}
+
+
+def test_another_measure_is_on_the_axis_and_a_curve_without_it_is_not_drawn(chart):
+    curves, curve = Curves(), sweep()
+    curves.add(Curve([Point(0, 1e-3, 1.0), Point(1, 1e-2, 2.0)]), "bare")
+    curves.add(curve, "full")
+    chart.measure = "accuracy"
+    chart.show(curves)
+    assert chart._y_axis.label == "accuracy"
+    assert np.array_equal(chart.raw.y, curve.trace("accuracy").values)
+    assert drawn(chart, curves) == {"bare": 0}
+    assert chart.y_scale.max < 1.2
+
+
+def test_a_metric_that_rises_to_its_best_is_shown_to_the_top(chart):
+    curves = Curves()
+    points = (
+        Point(i, 10.0 ** (i / 10 - 5), 1.0, metrics={"accuracy": 0.1 if i < 30 else 1})
+        for i in range(40)
+    )
+    curves.add(Curve(points))
+    chart.measure = "accuracy"
+    chart.show(curves)
+    assert chart.y_scale.max > 1
+
+
+def test_a_curve_of_nan_alone_is_shown_without_a_complaint(chart):
+    curves = Curves()
+    curves.add(Curve([Point(0, 1e-7, float("nan"))]))
+    chart.show(curves)
     assert chart.y_scale.min < chart.y_scale.max
+    assert len(chart.raw.x) == 0
+
+
+def test_of_two_curves_no_two_look_the_same():
+    looks = [curve_style(place) for place in range(20)]
+    assert len(set(looks)) == 20
+
+
+def luminance(color):
+    """The relative luminance of WCAG 2."""
+    parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("paper", ["#FFFFFF", "#111111"])
+def test_every_colour_stands_out_from_light_and_dark_paper_by_3_to_1(paper):
+    for color in {curve_style(place)[0] for place in range(10)} | {*MARKS.values()}:
+        dark, light = sorted([luminance(color), luminance(paper)])
+        assert (light + 0.05) / (dark + 0.05) >= 3, color
 
 
 def test_fit_chart_shows_validation_losses_at_the_last_step_of_their_epochs():

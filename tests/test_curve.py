@@ -211,7 +211,7 @@ def test_a_slider_that_goes_through_many_betas_leaves_few_averages_behind():
 
 def test_suggestions_are_read_off_the_curve_smoothed_as_asked():
     random = np.random.default_rng(0)
-    losses = [1 - 0.6 * math.tanh(i / 30) for i in range(100)]
+    losses = [1 - 0.6 * math.tanh(i / 30) + max(0, i - 90) for i in range(100)]
     curve = curve_of(np.array(losses) + random.normal(0, 0.05, 100))
     for beta in (0.0, 0.9, 0.98):
         plain = suggest(curve.lrs, curve.smooth(beta), None, losses=curve.losses)
@@ -255,7 +255,7 @@ def axes():
 
 
 def test_a_plot_shows_raw_and_smooth_the_suggestions_and_the_lr(axes):
-    curve = curve_of([3 - 0.02 * i for i in range(100)])
+    curve = curve_of([3 - 0.02 * i + max(0, i - 90) for i in range(100)])
     assert curve.plot(axes, beta=0.5, lr=1e-3) is axes
     lines = {line.get_label().split()[0]: line for line in axes.lines}
     assert lines["raw"].get_ydata().tolist() == curve.losses.tolist()

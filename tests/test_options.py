@@ -138,3 +138,20 @@ def test_a_handler_can_be_removed(options):
     options.on_reset(calls.append, remove=True)
     receive(options, {"action": "reset"})
     assert calls == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("beta", 1.0, r"beta must be in \[0, 0.999\]"),
+        ("beta", -0.1, "beta must be in"),
+        ("beta", float("nan"), "beta must be in"),
+        ("measure", "accuracy", "measure must be one of loss, not 'accuracy'"),
+    ],
+)
+def test_what_code_sets_must_be_possible_and_else_nothing_changes(name, value, said):
+    options = Options()
+    before = getattr(options, name)
+    with pytest.raises(ValueError, match=said):
+        setattr(options, name, value)
+    assert getattr(options, name) == before

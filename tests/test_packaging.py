@@ -30,13 +30,7 @@ SOURCES = ROOT / "js" / "src"
 ROOMS = Path(lr_widget.__file__).parent
 PACKAGE = json.loads((ROOT / "js" / "package.json").read_text("utf-8"))
 EXTENSION = f"share/jupyter/labextensions/{NPM_NAME}"
-WIDGETS = [
-    (Field, "field.ts"),
-    (LRPicker, "picker.ts"),
-    (Legend, "legend.ts"),
-    (Message, "message.ts"),
-    (Options, "options.ts"),
-]
+WIDGETS = [Field, Legend, LRPicker, Message, Options]
 
 
 # One truth ----------------------------------------------------------------------
@@ -76,32 +70,30 @@ def test_the_lock_file_serves_every_platform():
             assert f"node_modules/{name}" in packages
 
 
-@pytest.mark.parametrize(("widget", "source"), WIDGETS)
-def test_python_and_typescript_have_the_same_traits(widget, source):
+@pytest.mark.parametrize("widget", WIDGETS)
+def test_python_and_typescript_have_the_same_traits(widget):
     model = widget.class_traits()["_model_name"].default()
     traits = widget.class_own_traits(sync=True)
-    assert set(traits) == set(defaults_of(model, SOURCES / source))
+    assert set(traits) == set(defaults_of(model))
 
 
-@pytest.mark.parametrize(("widget", "source"), WIDGETS)
-def test_python_and_typescript_agree_on_names_and_values(widget, source):
+@pytest.mark.parametrize("widget", WIDGETS)
+def test_python_and_typescript_agree_on_names_and_values(widget):
     own = {name: t.default() for name, t in widget.class_own_traits(sync=True).items()}
     names = {"NAME": NPM_NAME, "`^${VERSION}`": NPM_RANGE}
-    for name, text in defaults_of(own["_model_name"], SOURCES / source).items():
+    for name, text in defaults_of(own["_model_name"]).items():
         value = names[text] if text in names else json.loads(text.replace("'", '"'))
         assert value == own[name], name
     exports = (SOURCES / "index.ts").read_text("utf-8")
     for name in (own["_model_name"], own["_view_name"]):
         assert re.search(rf"\b{name}\b", exports)
-        assert re.search(
-            rf"export class {name}\b", (SOURCES / source).read_text("utf-8")
-        )
+        assert re.search(rf"export class {name}\b", sources())
 
 
 def test_every_widget_of_the_package_is_compared():
     rooms = [import_module(f"lr_widget.{path.stem}") for path in ROOMS.glob("*.py")]
     found = {value for room in rooms for value in vars(room).values() if ours(value)}
-    assert found == {widget for widget, _ in WIDGETS}
+    assert found == {*WIDGETS}
 
 
 def ours(value: object) -> bool:
@@ -112,13 +104,20 @@ def ours(value: object) -> bool:
     return module is not None and module.default() == NPM_NAME
 
 
-def defaults_of(model: str, source: Path) -> dict[str, str]:
+def sources() -> str:
+    """All of the browser half's TypeScript."""
+    files = sorted(SOURCES.glob("*.ts"))
+    return "\n".join(path.read_text("utf-8") for path in files)
+
+
+def defaults_of(model: str) -> dict[str, str]:
     """The traits in the `defaults()` of a model in TypeScript, as written there."""
-    text = source.read_text("utf-8")
     found = re.search(
-        rf"class {model}\b.*?\bdefaults\(\)\s*{{\s*return {{(.*?)\n\s*}};", text, re.S
+        rf"class {model}\b.*?\bdefaults\(\)\s*{{\s*return {{(.*?)\n\s*}};",
+        sources(),
+        re.S,
     )
-    assert found, f"no defaults() of {model} in {source.name}"
+    assert found, f"no defaults() of {model}"
     return dict(re.findall(r"^\s*(\w+):\s*(.+?),$", found[1], re.M))
 
 

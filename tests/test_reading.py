@@ -217,3 +217,10 @@ def test_whatever_the_losses_only_numbers_of_the_curve_are_said(losses, beta):
     known += [lr for lr in swept.suggestions(beta).values() if lr]
     numbers = re.findall(r"\d[\d.]*(?:e-?\d+)?(?<!\.)", said)
     assert set(numbers) <= {lr_text(float(lr)) for lr in [*known, *lrs[-1:]]}
+
+
+def test_what_comes_after_a_leap_above_the_start_is_divergence():
+    lrs = np.geomspace(1e-4, 10.0, 6)
+    found = regions(lrs, np.array([2.0, 1.9, 1.0, 9.0, 0.5, 8.0]))
+    assert found.just_right == (lrs[0], lrs[2])
+    assert found.diverging == (lrs[2], lrs[5])

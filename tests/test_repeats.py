@@ -53,7 +53,7 @@ def test_repeats_that_grow_in_turns_equal_those_given_whole(losses, random):
 
 
 def test_one_repeat_is_its_curve():
-    curve = curve_of([3 - 0.05 * i for i in range(40)], num_iter=40)
+    curve = curve_of([3 - i / 20 + max(0, i - 34) for i in range(40)], num_iter=40)
     repeats = Repeats([curve])
     for beta in (0.0, 0.9):
         for ours, own in zip(repeats.trace("loss", beta), curve.trace("loss", beta),
@@ -65,9 +65,10 @@ def test_one_repeat_is_its_curve():
 
 
 def test_suggestions_are_those_of_the_median_curve():
-    fall = np.array([3 - 0.05 * i for i in range(40)])
+    fall = np.array([3 - i / 20 + max(0, i - 34) for i in range(40)])
     curves = [curve_of(fall + shift, num_iter=40) for shift in (-1, 0, 5)]
     assert Repeats(curves).suggestions(0.5) == curves[1].suggestions(0.5)
+    assert curves[1].suggestions(0.5)["valley"] is not None
 
 
 def test_a_repeat_that_ended_in_nan_does_not_count_where_another_has_a_loss():

@@ -15,7 +15,7 @@ from ipywidgets.widgets.widget import _instances
 from torch import nn
 
 from lr_widget import LRFinder
-from lr_widget.chart import thin
+from lr_widget.line import thin
 from lr_widget.run import ENDS
 
 FULL = "SOAK" in os.environ

@@ -46,12 +46,13 @@ export class Keyboard {
     this.listening.abort();
   }
 
-  /// Where the keys start from: the draft, the pick, the first suggestion, the middle.
+  /// Where the keys start from: the draft, the pick, the first suggestion that the
+  /// axis shows, the middle.
   from(plot: Plot): number {
-    const known = this.draft.lr ?? this.desk.lr ?? this.desk.suggestions[0]?.lr;
-    return (
-      known ?? plot.x.invert((plot.x(ends(plot.x)[0]) + plot.x(ends(plot.x)[1])) / 2)
-    );
+    const suggested = this.desk.suggestions.find(({ lr }) => shows(plot.x, lr));
+    const known = this.draft.lr ?? this.desk.lr ?? suggested?.lr;
+    const [low, high] = ends(plot.x);
+    return known ?? plot.x.invert((plot.x(low) + plot.x(high)) / 2);
   }
 
   private press(event: KeyboardEvent): void {

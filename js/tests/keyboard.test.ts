@@ -109,6 +109,20 @@ test('where nothing is picked the first key starts at the first suggestion', () 
   expect(now()).toBe(3e-3);
 });
 
+test('a suggestion that the axis does not show is no start', () => {
+  const suggestion = { y: 1, color: '#000', reason: '', origin: null };
+  const suggestions = [
+    { ...suggestion, name: 'steep', lr: 1e-7 },
+    { ...suggestion, name: 'valley', lr: 2e-3 },
+  ];
+  picker.model.set({ lr: null, suggestions });
+  picker.x_scale.set({ min: 1e-4, max: 1e-2 });
+  picker.x_scale.trigger('domain_changed');
+  expect(picker.aria('valuemin')).toBe('0.0001');
+  picker.key('ArrowRight');
+  expect(now()).toBe(2e-3);
+});
+
 test('where there is no suggestion either it starts in the middle of the axis', () => {
   picker.model.set('lr', null);
   picker.key('PageUp');

@@ -1,0 +1,242 @@
+"""Board: chart, picker, options and legend show one thing, and one number."""
+
+import itertools
+import threading
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+from lr_widget import Curve, Point, Repeats
+from lr_widget.axis import lr_text
+from lr_widget.board import Board
+
+
+def sweep(n=100, scale=1.0, seed=0):
+    lrs = np.geomspace(1e-7, 10.0, n)
+    losses = 2.3 - 1.8 / (1 + (1e-3 / lrs) ** 1.5) + 3 * (lrs / 5) ** 2
+    losses += 0.02 * np.random.default_rng(seed).normal(size=n)
+    return Curve(
+        Point(i, float(lr), float(scale * loss), metrics={"accuracy": 1 / (1 + i)})
+        for i, (lr, loss) in enumerate(zip(lrs, losses, strict=True))
+    )
+
+
+class Person:
+    """Does things to a board, and gets what was picked or went wrong."""
+
+    def __init__(self):
+        self.board = Board(threading.RLock(), 1e-7, 10.0, ["loss", "accuracy"])
+        self.picked, self.errors = [], []
+        self.board.listen(self.guard, self.take)
+
+    def guard(self, action):
+        def handle(*said):
+            try:
+                return action(*said)
+            except Exception as error:
+                self.errors.append(error)
+                return None
+
+        return handle
+
+    def take(self, lr):
+        self.picked.append(lr)
+        self.board.show_lr(lr)
+
+    def says(self, widget, **content):
+        getattr(self.board, widget)._handle_custom_msg(content, [])
+
+
+@pytest.fixture
+def person():
+    person = Person()
+    person.board.curves.add(sweep(), "a")
+    return person
+
+
+def suggestions(board):
+    return {found["name"]: found["lr"] for found in board.picker.suggestions}
+
+
+def test_the_suggestions_shown_are_the_numbers_of_the_curve(person):
+    board = person.board
+    found = board.curves["a"].suggestions(0.98)
+    assert suggestions(board) == found
+    assert {e["name"]: e["text"] for e in board.legend.suggestions} == {
+        name: lr_text(lr) for name, lr in found.items()
+    }
+    first = board.picker.suggestions[0]
+    assert f"{first['name']} suggests {lr_text(first['lr'])}" in board.message.value
+
+
+def test_a_mark_lies_on_the_smoothed_curve_and_minimum_shows_its_origin(person):
+    board = person.board
+    lrs, _, smooth = board.curves["a"].trace("loss", 0.98)
+    for found in board.picker.suggestions:
+        at = np.interp(np.log(found["lr"]), np.log(lrs), smooth)
+        assert found["y"] == pytest.approx(at)
+        assert (found["origin"] is not None) == (found["name"] == "minimum")
+        if found["origin"]:
+            assert found["origin"]["lr"] == pytest.approx(lrs[np.argmin(smooth)])
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5, 0.95])
+def test_smoothing_moves_the_curve_its_suggestions_and_its_regions_together(
+    person, beta
+):
+    board, curve = person.board, person.board.curves["a"]
+    person.says("options", action="set", name="beta", value=beta)
+    assert board.options.beta == beta
+    assert np.array_equal(board.chart.smooth.y, curve.smooth(beta))
+    assert suggestions(board) == curve.suggestions(beta)
+    assert board.picker.regions[0]["start"] == curve.lrs[0]
+    assert person.errors == []
+
+
+def test_an_option_set_in_code_does_what_the_person_can_do(person):
+    person.board.options.measure = "accuracy"
+    person.board.options.y_log = True
+    board = person.board
+    assert board.picker.measure == board.chart.measure == "accuracy"
+    assert board.picker.y_scale is board.chart.y_scale
+    values = board.curves["a"].trace("accuracy").values
+    assert np.array_equal(board.chart.raw.y, values)
+    on_log = {found["name"]: found["y"] for found in board.picker.suggestions}
+    lrs, _, smooth = board.curves["a"].trace("accuracy", 0.98)
+    for name, y in on_log.items():
+        lr = np.log(suggestions(board)[name])
+        assert np.log(y) == pytest.approx(np.interp(lr, np.log(lrs), np.log(smooth)))
+
+
+def test_the_regions_can_be_switched_off_and_on_again(person):
+    shown = person.board.picker.regions
+    assert [region["name"] for region in shown][:2] == ["too small", "just right"]
+    assert all(a["end"] == b["start"] for a, b in itertools.pairwise(shown))
+    person.says("options", action="set", name="regions", value=False)
+    assert person.board.picker.regions == []
+    person.says("options", action="set", name="regions", value=True)
+    assert person.board.picker.regions == shown
+
+
+def test_a_flat_curve_has_no_regions_and_no_suggestions_but_a_sentence(person):
+    noise = np.random.default_rng(1).normal(size=100)
+    lrs = np.geomspace(1e-7, 10, 100)
+    points = (Point(i, float(lrs[i]), 2 + 0.1 * float(noise[i])) for i in range(100))
+    person.board.curves.add(Curve(points), "noise")
+    assert person.board.picker.regions == person.board.picker.suggestions == []
+    assert person.board.message.value
+
+
+def test_a_pick_is_what_was_clicked_or_with_snap_a_tested_lr(person):
+    person.says("picker", action="pick", lr=1.2345e-3)
+    person.says("options", action="set", name="snap", value=True)
+    person.says("picker", action="pick", lr=1.2345e-3)
+    free, snapped = person.picked
+    assert free == 1.2345e-3
+    lrs = person.board.curves["a"].lrs
+    assert snapped in lrs
+    assert abs(np.log(snapped / free)) == np.abs(np.log(lrs / free)).min()
+
+
+@pytest.mark.parametrize("widget", ["picker", "legend"])
+def test_a_suggestion_is_taken_as_exactly_its_number(person, widget):
+    person.says("options", action="set", name="snap", value=True)
+    for name, lr in suggestions(person.board).items():
+        person.says(widget, action="take", name=name)
+        assert person.picked[-1] == lr
+        picked = {e["name"]: e["picked"] for e in person.board.legend.suggestions}
+        assert picked[name]
+        assert person.board.picker.lr == lr
+
+
+def test_a_suggestion_that_is_not_there_is_an_error_that_says_so(person):
+    person.says("picker", action="take", name="nonsense")
+    assert "not 'nonsense'" in str(person.errors[0])
+    assert person.picked == []
+
+
+def test_the_legend_acts_on_the_curves_and_shows_what_they_are(person):
+    board = person.board
+    board.curves.add(sweep(50, scale=2.0), "b")
+
+    def shown():
+        return [(e["name"], e["front"], e["hidden"]) for e in board.legend.curves]
+
+    assert shown() == [("a", False, False), ("b", True, False)]
+    assert board.legend.curves[1]["text"].startswith("50 steps, lowest loss ")
+    person.says("legend", action="hide", name="a")
+    assert shown() == [("a", False, True), ("b", True, False)]
+    person.says("legend", action="show", name="a")
+    person.says("legend", action="front", name="a")
+    assert shown() == [("a", True, False), ("b", False, False)]
+    person.says("legend", action="rename", name="b", to="half")
+    person.says("legend", action="remove", name="a")
+    assert shown() == [("half", True, False)]
+    assert person.errors == []
+
+
+def test_a_view_is_zoomed_until_the_whole_curve_is_asked_for(person):
+    board = person.board
+    whole = board.chart.x_scale.min, board.chart.y_scale.max
+    person.says("picker", action="view", x=[1e-4, 1e-2], y=[0.5, 1.5])
+    assert board.options.zoomed
+    assert (board.chart.x_scale.min, board.chart.y_scale.max) == (1e-4, 1.5)
+    person.says("options", action="set", name="beta", value=0.5)
+    assert board.chart.x_scale.min == 1e-4
+    person.says("options", action="reset")
+    assert not board.options.zoomed
+    assert board.chart.x_scale.min == whole[0]
+    person.says("picker", action="view", x=[1e-4, 1e-2], y=[0.5, 1.5])
+    person.says("options", action="set", name="y_log", value=True)
+    assert not board.options.zoomed
+
+
+def test_of_a_growing_curve_nothing_is_read_off_until_it_is_done(person):
+    board, grown = person.board, Curve()
+    board.curves.add(grown, "new")
+    for point in sweep():
+        grown.append(point)
+        board.grow(grown)
+    assert board.picker.suggestions == board.picker.regions == []
+    assert "Faint" in board.message.value
+    assert len(board.chart.raw.x) == 100
+    board.grow(None)
+    assert suggestions(board) == grown.suggestions(0.98)
+    assert "suggests" in board.message.value
+
+
+def test_the_picture_has_the_curves_the_pick_and_the_words(person):
+    board = person.board
+    board.curves.add(Repeats([sweep(seed=i) for i in range(3)]), "repeats")
+    board.show_lr(2.5e-3)
+    tree = ET.fromstring(board.svg())
+    text = " ".join(tree.itertext())
+    assert "lr 2.5e-3" in text
+    assert board.message.value in text
+    assert "repeats" in text
+    assert board.png()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_the_files_are_the_curves_in_numbers_and_the_picture(person):
+    person.board.curves.add(sweep(10), "b")
+    for kind in ("svg", "png"):
+        name, text = person.board._file(kind)
+        assert name == f"lr_widget.{kind}"
+        assert text == person.board.svg()
+    name, text = person.board._file("csv")
+    assert name == "lr_widget.csv"
+    head, *rows = text.splitlines()
+    assert head.startswith("curve,step,lr,loss,smooth,accuracy")
+    assert len(rows) == 110
+
+
+def test_a_closed_board_shows_nothing_any_more_and_complains_of_nothing(person):
+    board = person.board
+    before = board.picker.suggestions
+    board.close()
+    board.options.beta = 0.5
+    board.curves.add(sweep(), "late")
+    board.show_lr(1e-3)
+    assert board.picker.suggestions == before
+    assert board.picker.lr is None

@@ -1,0 +1,194 @@
+"""Several sweeps of one finder: ghosts, names, comparisons, metrics."""
+
+import numpy as np
+import pytest
+import torch
+from driving import LONG, gated_finder, press
+from subjects import changes, fingerprint
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from lr_widget import Curve, LRFinder, Repeats, compare
+
+
+def error(output, target):
+    return (output - target).abs().mean()
+
+
+def made(**kwargs):
+    torch.manual_seed(0)
+    x = torch.randn(64, 8)
+    data = TensorDataset(x, x @ torch.randn(8, 1))
+    model = nn.Linear(8, 1)
+    return LRFinder(
+        model,
+        DataLoader(data, batch_size=16, shuffle=True),
+        nn.MSELoss(),
+        torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9),
+        num_iter=30,
+        **kwargs,
+    )
+
+
+@pytest.fixture
+def finder():
+    finder = made()
+    yield finder
+    finder.close()
+
+
+@pytest.fixture
+def gated():
+    with gated_finder(num_iter=40) as pair:
+        yield pair
+
+
+def test_an_earlier_sweep_stays_beside_the_new_one_also_after_a_fit(finder):
+    first = finder.range_test().wait(LONG) and finder.curve
+    finder.fit_one_cycle(1, max_lr=1e-3).wait(LONG)
+    assert finder.curve is first
+    finder.range_test().wait(LONG)
+    assert list(finder.curves) == ["sweep 1", "sweep 2"]
+    assert finder.curves["sweep 1"] is first
+    assert finder.curve is finder.curves["sweep 2"]
+    assert len(finder._board.chart._ghosts["sweep 1"][1].x) == len(first)
+
+
+def test_a_sweep_has_the_name_it_was_given(finder):
+    finder.range_test(name="wd=0").wait(LONG)
+    finder.range_test(name="wd=0").wait(LONG)
+    assert list(finder.curves) == ["wd=0", "wd=0 (2)"]
+
+
+def test_a_sweep_that_was_stopped_before_its_first_step_is_not_kept(gated):
+    finder, gate = gated
+    run = finder.range_test()
+    finder.stop()
+    gate.open()
+    run.wait(LONG)
+    kept = len(finder.curve) > 0
+    finder.range_test(num_iter=5).wait(LONG)
+    assert len(finder.curves) == 1 + kept
+    assert len(finder.curve) == 5
+
+
+def test_removing_the_curve_that_grows_lets_the_run_go_on_unseen(gated):
+    finder, gate = gated
+    run = finder.range_test()
+    gate.let.release(8)
+    del finder.curves["sweep 1"]
+    gate.open()
+    assert run.wait(LONG).state in ("done", "diverged")
+    assert list(finder.curves) == []
+    assert len(finder.curve) == 0
+    assert len(finder._board.chart.raw.x) == 0
+    finder.range_test(num_iter=5).wait(LONG)
+    assert list(finder.curves) == ["sweep 2"]
+
+
+def test_the_curve_that_grows_may_be_renamed_or_hidden(gated):
+    finder, gate = gated
+    run = finder.range_test()
+    gate.let.release(8)
+    finder.curves.rename("sweep 1", "mine")
+    finder.curves.hide("mine")
+    gate.open()
+    run.wait(LONG)
+    assert len(finder.curves["mine"]) > 8
+    assert finder.curves.hidden("mine")
+
+
+def test_a_comparison_has_a_curve_for_each_variation_and_leaves_no_trace(finder):
+    before = fingerprint(finder.task)
+    grid = {f"wd={wd:g}": {"weight_decay": wd} for wd in (0, 0.1)}
+    run = finder.compare(grid, num_iter=20, stop_div=False)
+    assert run.wait(LONG).state == finder.state == "done"
+    assert changes(before, fingerprint(finder.task)) == []
+    assert list(finder.curves) == ["wd=0", "wd=0.1"]
+    assert all(isinstance(curve, Curve) for curve in finder.curves.values())
+    assert finder.curves.front == "wd=0.1"
+    assert finder._panel._bar.value == finder._panel._bar.max == 40
+    assert repr(finder) == "LRFinder(comparison done, step 40/40, lr=None)"
+
+
+def test_a_comparison_in_the_widget_and_the_plain_generator_give_the_same_numbers():
+    variations = {"plain": {}, "batch 8": {"batch_size": 8, "seeds": [5]}}
+    finder, plain = made(), made()
+    torch.manual_seed(1)
+    finder.compare(variations, seeds=2, num_iter=20).wait(LONG)
+    torch.manual_seed(1)
+    losses = {}
+    for name, repeat, point in compare(plain.task, variations, seeds=2, num_iter=20):
+        losses.setdefault((name, repeat), []).append(point.loss)
+    repeats = finder.curves["plain"]
+    assert isinstance(repeats, Repeats)
+    for repeat, curve in enumerate(repeats.curves):
+        assert curve.losses.tolist() == losses["plain", repeat]
+    assert finder.curves["batch 8"].losses.tolist() == losses["batch 8", 0]
+
+
+def test_repeats_are_drawn_as_a_median_with_a_band(finder):
+    finder.compare({"plain": {}, "wd": {"weight_decay": 0.1}}, seeds=3).wait(LONG)
+    chart, front = finder._board.chart, finder.curves["wd"]
+    assert finder.curve is front
+    assert np.array_equal(chart.smooth.y, front.trace("loss", 0.98).smooth)
+    assert len(chart._band.x) == 2 * len(front.trace().lrs)
+    assert len(chart._ghosts["plain"][0].x) > 0
+
+
+def test_a_comparison_that_cannot_be_changes_nothing(finder):
+    finder.range_test(num_iter=10).wait(LONG)
+    for wrong in ({}, {"a": {"no_option": 1}}, {"a": {}, "b": {"batch_size": 0}}):
+        with pytest.raises(ValueError, match="variations"):
+            finder.compare(wrong)
+    assert list(finder.curves) == ["sweep 1"]
+    assert finder.state in ("done", "diverged")
+    assert finder.num_iter == 10
+
+
+def test_a_comparison_is_refused_while_something_runs_and_refuses_what_comes(gated):
+    finder, gate = gated
+    finder.range_test()
+    with pytest.raises(RuntimeError, match="the range test is running"):
+        finder.compare({"a": {}})
+    finder.stop()
+    gate.open()
+    finder._run.settle()
+
+
+def test_stop_in_a_comparison_keeps_what_was_swept_and_restores(finder):
+    before = fingerprint(finder.task)
+    run = finder.compare({"a": {}, "b": {}, "c": {}}, num_iter=100_000)
+    while finder._made < 5:
+        run._ended.wait(0.01)
+    finder.stop()
+    assert run.wait(LONG).state == "stopped"
+    assert changes(before, fingerprint(finder.task)) == []
+    assert len(finder.curves["a"]) >= 5
+    assert finder.curves.front == "a"
+    finder.range_test(num_iter=5).wait(LONG)
+    assert "c" not in finder.curves
+
+
+def test_metrics_are_measured_in_a_sweep_and_can_be_chosen_before_it():
+    validation = [(torch.randn(16, 8), torch.randn(16, 1))]
+    finder = made(metrics=[error], valid_loader=validation, valid_every=10)
+    assert finder.options.measures == ["loss", "error", "valid_loss", "valid_error"]
+    finder.options.measure = "valid_loss"
+    press(finder._panel.run)
+    finder._run.wait(LONG)
+    curve = finder.curve
+    assert set(curve.measures) == set(finder.options.measures)
+    assert len(curve.trace("error").lrs) == len(curve)
+    assert np.array_equal(
+        finder._board.chart.smooth.y, curve.trace("valid_loss").values
+    )
+    assert len(curve.trace("valid_loss").lrs) in (3, 4)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"valid_every": 10}, {"valid_every": 0, "valid_loader": [1]}]
+)
+def test_a_validation_that_cannot_be_is_refused_at_once(wrong):
+    with pytest.raises(ValueError, match="valid_every"):
+        made(**wrong)
