@@ -168,6 +168,19 @@ class NotebookPage:
         self.page.reload()
         self._wait_until_connected(["idle", "busy"])
 
+    def close_tab_and_reopen(self) -> None:
+        """Save, leave the notebook as people do, and come back; the kernel lives."""
+        self.save()
+        address = self.page.url
+        if self.frontend == "lab":
+            self.command("application:close")
+            self.page.wait_for_function(f"() => {{ {PANEL} return panel === null }}")
+            self.command("docmanager:open", path=self.path)
+        else:
+            self.page.goto("about:blank")
+            self.page.goto(address)
+        self._wait_until_connected(["idle", "busy"])
+
     def restart_kernel(self) -> None:
         """Restart the kernel, and say yes when asked."""
         self.command("kernelmenu:restart", wait=False)
