@@ -15,6 +15,7 @@ from .comparison import compare, repeat_seeds
 from .curve import Curve, Point
 from .curves import Sweep
 from .one_cycle import epoch_steps, fit_one_cycle
+from .peak import MaxLR
 from .repeats import Repeats
 from .run import Run
 from .sweep import range_test, sweep_lrs
@@ -242,12 +243,13 @@ class LRFinder(Workbench):
         return run.start()
 
     def fit_one_cycle(
-        self, epochs: int | None = None, *, max_lr: float | None = None, **cycle: Any
+        self, epochs: int | None = None, *, max_lr: MaxLR | None = None, **cycle: Any
     ) -> Run:
         """Start a one-cycle fit, as the Fit button does; returns at once.
 
-        `max_lr` is the pick, `epochs` what the widget's field says, unless given.
-        `cycle` are the further arguments of `lr_widget.fit_one_cycle`.
+        `max_lr` is the pick, `epochs` what the widget's field says, unless given; a
+        slice gives discriminative LRs. `cycle` are the further arguments of
+        `lr_widget.fit_one_cycle`, such as `pct_start`, or `variant="fastai"`.
 
         Raises
         ------

@@ -12,6 +12,7 @@ from typing import Any
 from .batch import Tally
 from .curve import Point
 from .divergence import Divergence
+from .peak import peaks
 from .snapshot import observed, restored, rewound
 from .task import Task
 
@@ -127,7 +128,7 @@ def _sweep(
     probe: _Probe,
 ) -> Generator[Point, Any, str]:
     divergence = Divergence()
-    ratios = task.lr_ratios()
+    ratios = peaks(1.0, task.optimizer)
     with unharmed, task.mode(train=True), closing(task.batches()) as batches:
         probe.draw()
         for step, lr in enumerate(lrs):

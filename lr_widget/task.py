@@ -189,11 +189,6 @@ class Task:
                 " starts anew"
             )
 
-    def lr_ratios(self) -> list[float]:
-        """LR of each param group relative to the highest among them."""
-        lrs = [float(group["lr"]) for group in self.optimizer.param_groups]
-        return [lr / max(lrs) if max(lrs) > 0 else 1.0 for lr in lrs]
-
     def set_lrs(self, lrs: Sequence[float]) -> None:
         """Set the LR of each param group."""
         for group, lr in zip(self.optimizer.param_groups, lrs, strict=True):

@@ -27,8 +27,8 @@ CORRIDORS = {
     "element": {"placement"},
     "fall": set(),
     "figure": {"axis", "line", "palette"},
-    "finder": {"comparison", "curve", "curves", "one_cycle", "repeats", "run"}
-    | {"sweep", "task", "workbench"},
+    "finder": {"comparison", "curve", "curves", "one_cycle", "peak", "repeats"}
+    | {"run", "sweep", "task", "workbench"},
     "fit_chart": {"axis", "curve", "figure", "palette"},
     "herald": set(),
     "legend": {"_frontend", "controls"},
@@ -52,7 +52,7 @@ CORRIDORS = {
     "snapshot": {"loader", "task", "undo"},
     "still": set(),
     "suggestion": {"fall"},
-    "sweep": {"batch", "curve", "divergence", "snapshot", "task"},
+    "sweep": {"batch", "curve", "divergence", "peak", "snapshot", "task"},
     "task": {"batch", "update"},
     "undo": set(),
     "update": set(),
@@ -60,14 +60,20 @@ CORRIDORS = {
     | {"herald", "options", "panel", "run", "still"},
 }
 
-NO_TORCH = {"annotation", "archive", "axis", "board", "chart", "controls", "curve"}
-NO_TORCH |= {"curves", "divergence", "figure", "fit_chart", "herald", "legend", "line"}
-NO_TORCH |= {"options", "palette", "panel", "picker", "picture", "plot", "reading"}
-NO_TORCH |= {"repeats", "run", "series", "still", "suggestion", "workbench"}
-NO_WIDGETS = {"annotation", "archive", "axis", "batch", "comparison", "curve", "curves"}
-NO_WIDGETS |= {"divergence", "herald", "loader", "one_cycle", "palette", "picture"}
-NO_WIDGETS |= {"plot", "reading", "repeats", "run", "series", "snapshot", "still"}
-NO_WIDGETS |= {"peak", "schedule", "suggestion", "sweep", "update"}
+# Two floors; what is on neither is the widget's.
+RECORD = {
+    "archive",
+    "axis",
+    "curve",
+    "divergence",
+    "element",
+    "fall",
+    "picture",
+    "plane",
+}
+RECORD |= {"placement", "plot", "reading", "repeats", "series", "suggestion"}
+ENGINE = {"batch", "comparison", "herald", "loader", "one_cycle", "peak", "run"}
+ENGINE |= {"schedule", "snapshot", "sweep", "task", "undo", "update"}
 
 
 def imports(room: str) -> tuple[set[str], set[str]]:
@@ -88,10 +94,20 @@ def test_every_room_uses_its_corridors_and_no_other():
     assert {room: imports(room)[0] for room in rooms} == CORRIDORS
 
 
-def test_the_widget_side_knows_no_torch_and_the_engine_no_widgets():
+def test_the_record_knows_no_torch_the_engine_no_widgets_and_only_finder_knows_both():
+    rooms = {path.stem for path in ROOMS.glob("*.py")} - {"__init__"}
     widgets = {"ipywidgets", "bqplot", "traitlets"}
-    assert not [room for room in NO_TORCH if "torch" in imports(room)[1]]
-    assert not [room for room in {*NO_WIDGETS, "task"} if imports(room)[1] & widgets]
+    assert not [r for r in RECORD if imports(r)[0] - RECORD]
+    assert not [r for r in ENGINE if imports(r)[0] - RECORD - ENGINE]
+    assert not [r for r in RECORD | ENGINE if imports(r)[1] & widgets]
+    assert not [r for r in RECORD if "torch" in imports(r)[1]]
+    upstairs = rooms - RECORD - ENGINE
+    assert [r for r in upstairs if "torch" in imports(r)[1]] == ["finder"]
+
+
+def test_the_map_in_contributing_names_every_room():
+    text = (ROOMS.parent / "CONTRIBUTING.md").read_text("utf-8")
+    assert not [path.name for path in ROOMS.glob("*.py") if path.name not in text]
 
 
 def test_the_door_is_sorted_and_complete():
