@@ -63,9 +63,8 @@ build: node .venv/dev ## wheel and sdist, into dist/
 watch: node .venv/dev $(FRONTEND) ## rebuild the front end at each change
 	npm --prefix js run watch
 
-picture: node .venv/dev $(FRONTEND) chromium ## take the README's picture anew
-	$(BIN)/python -m pytest tests/browser/test_quickstart.py -k 'by_hand and lab'
-	cp .test/widget.png notebooks/quickstart.png
+picture: node .venv/dev $(FRONTEND) chromium ## take the README's still and film anew
+	$(BIN)/python -m tests.browser.film notebooks
 
 clean: ## remove everything that make made
 	rm -rf .venv .test dist js/node_modules js/lib js/*.tsbuildinfo

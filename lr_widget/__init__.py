@@ -8,6 +8,7 @@ from .finder import LRFinder
 from .one_cycle import fit_one_cycle
 from .repeats import Repeats
 from .run import Run
+from .schedule import one_cycle_schedule
 from .snapshot import restored
 from .sweep import range_test
 from .task import Task
@@ -23,6 +24,7 @@ __all__ = [
     "__version__",
     "compare",
     "fit_one_cycle",
+    "one_cycle_schedule",
     "range_test",
     "restored",
 ]

@@ -26,7 +26,7 @@ from .palette import curve_style
 from .picker import LRPicker
 from .repeats import Repeats
 
-_LAYOUT = {"width": "100%", "height": "340px", "min_width": "240px"}
+_LAYOUT = {"width": "auto", "height": "340px", "min_width": "180px"}
 
 _GROWING = "Faint: the loss of each step. Bold: smoothed."
 

@@ -46,7 +46,7 @@ class LRFinder(Workbench):
         As in `Task`.
     accumulate, clip_norm, autocast, scaler
         As in `Task`.
-    start_lr, end_lr, num_iter
+    start_lr, end_lr, num_iter, valid_every, valid_batches
         As in `range_test`.
 
     Attributes

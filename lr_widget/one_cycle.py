@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
-import torch
-from torch.optim import SGD, Adam, Optimizer, RMSprop
-from torch.optim.lr_scheduler import OneCycleLR
+from torch import Tensor
 
 from .curve import Epoch, Point
+from .peak import MaxLR
+from .schedule import Schedule, one_cycle_schedule
 from .task import Task
 
 
 def fit_one_cycle(
     task: Task,
     *,
-    max_lr: float,
+    max_lr: MaxLR,
     epochs: int = 1,
     steps_per_epoch: int | None = None,
     stopping: Callable[[], bool] = lambda: False,
@@ -27,23 +26,25 @@ def fit_one_cycle(
 ) -> Generator[Point, None, str]:
     """Train for `epochs` epochs, LR up to `max_lr` and down, momentum the other way.
 
+    >>> import torch
     >>> batch = torch.randn(8, 4), torch.randn(8, 1)
     >>> task = Task(torch.nn.Linear(4, 1), [batch] * 5, torch.nn.MSELoss())
     >>> points = list(fit_one_cycle(task, max_lr=1e-2, epochs=2))
     >>> len(points), points[-1].epoch.epoch
     (10, 2)
 
-    The schedule is `torch.optim.lr_scheduler.OneCycleLR` step by step (Smith and Topin
-    2017, https://arxiv.org/abs/1708.07120). Afterwards the weights and the optimizer's
-    state are the trained ones; its own options (LR, momentum) are as they were before.
+    The schedule is that of `one_cycle_schedule`: torch's `OneCycleLR` step by step, or
+    with `variant="fastai"` fastai's. Afterwards the weights and the optimizer's state
+    are the trained ones; its own options (LR, momentum) are as they were before.
 
     Parameters
     ----------
     task
         What to train. It must not be trained elsewhere meanwhile.
     max_lr
-        Peak LR, positive; of the param group with the highest LR, while the others
-        keep their ratio to it.
+        Peak LR, positive, or with several param groups also `slice(a, b)`, `slice(b)`
+        or a list, as in `one_cycle_schedule`. The `lr` of a Point is that of the group
+        with the highest.
     epochs
         How often to go through the loader, at least 1.
     steps_per_epoch
@@ -53,7 +54,7 @@ def fit_one_cycle(
     stopping
         Asked during validation, so that Stop need not wait for its end.
     **cycle
-        Further arguments of OneCycleLR, with its defaults: `pct_start`,
+        Further arguments of `one_cycle_schedule`: `variant`, `pct_start`,
         `anneal_strategy`, `cycle_momentum`, `base_momentum`, `max_momentum`,
         `div_factor`, `final_div_factor`, `three_phase`.
 
@@ -78,12 +79,10 @@ def fit_one_cycle(
         raise ValueError(
             f"epochs must be a whole number of at least 1, not {epochs!r}: try 3"
         )
-    if not isinstance(max_lr, Real) or not (math.isfinite(max_lr) and max_lr > 0):
-        raise ValueError(
-            f"max_lr must be a positive number, not {max_lr!r}: pick one on the curve"
-            " of a range test"
-        )
-    schedule = _Schedule(task, float(max_lr), int(epochs) * steps, cycle)
+    total = int(epochs) * steps
+    schedule = one_cycle_schedule(
+        total, max_lr=max_lr, optimizer=task.optimizer, **cycle
+    )
     sized: Any = task.loader
     length = len(sized) if steps_per_epoch is None else None
     return _fit(task, schedule, int(epochs), steps, length, stopping)
@@ -91,7 +90,7 @@ def fit_one_cycle(
 
 def _fit(
     task: Task,
-    schedule: _Schedule,
+    schedule: Schedule,
     epochs: int,
     steps: int,
     length: int | None,
@@ -99,14 +98,15 @@ def _fit(
 ) -> Generator[Point, None, str]:
     """`length`: batches of a pass that is an epoch; None where the passes run on."""
     step, each = 0, task.accumulate
-    with schedule.applied(), task.mode(train=True):
+    lrs = _steered(task, schedule)
+    with _lent(task), task.mode(train=True):
         batches: Iterator[Any] = task.batches()
         for epoch in range(1, epochs + 1):
             total = 0.0
             if length is not None:
                 batches = task.epoch(length)
             for i in range(steps):
-                lr = schedule.advance()
+                lr = next(lrs)
                 count = each if length is None else min(each, length - i * each)
                 loss = float(task.update(batches, count))  # waits: one sync a step
                 total += loss
@@ -121,91 +121,58 @@ def _fit(
     return "done"
 
 
-class _Schedule:
-    """LR and momentum of each step, computed by torch on an optimizer of straw.
+def _steered(task: Task, schedule: Schedule) -> Iterator[float]:
+    """Set what each step is made at; the LR of the leading group.
 
-    The real optimizer gets the numbers only: no scheduler is attached to it, and none
-    that is attached already is in the way.
+    The optimizer gets the numbers only: no scheduler is attached to it, and none that
+    is attached already is in the way.
     """
-
-    def __init__(
-        self, task: Task, max_lr: float, total_steps: int, cycle: dict[str, Any]
-    ) -> None:
-        self._task = task
-        self._groups = task.optimizer.param_groups
-        ratios = task.lr_ratios()
-        momentum = cycle.get("cycle_momentum", True)
-        self._straw = _straw(task.optimizer, momentum)
-        self._cycled = {"momentum", "betas"} if momentum else set()
-        try:
-            self._torch = OneCycleLR(
-                self._straw,
-                max_lr=[max_lr * ratio for ratio in ratios],
-                total_steps=total_steps,
-                **cycle,
-            )
-        except ZeroDivisionError:
-            raise ValueError(
-                "pct_start, div_factor or final_div_factor cannot be used for"
-                f" {total_steps} steps ({cycle}): move pct_start a little, and keep the"
-                " factors above 0"
-            ) from None
-        self._straw.step()  # moves nothing: torch wants it before the scheduler's step
-        self._top = ratios.index(max(ratios))
-        self._begun = False
-
-    @contextmanager
-    def applied(self) -> Iterator[None]:
-        """Lend the optimizer's options; on leaving they are as they were."""
-        keys = ("lr", "momentum", "betas")
-        own = [{k: _value(g[k]) for k in keys if k in g} for g in self._groups]
-        try:
-            yield
-        finally:
-            self._task.set_lrs([options.pop("lr") for options in own])
-            for group, options in zip(self._groups, own, strict=True):
-                group.update(options)
-
-    def advance(self) -> float:
-        """Set the next step's LR and momentum; the LR of the leading group."""
-        if self._begun:
-            self._torch.step()
-        self._begun = True
-        straws = self._straw.param_groups
-        self._task.set_lrs([straw["lr"] for straw in straws])
-        for group, straw in zip(self._groups, straws, strict=True):
-            group.update({k: straw[k] for k in self._cycled & set(group)})
-        return float(straws[self._top]["lr"])
+    lrs, momentums = schedule
+    rows = lrs.reshape(len(lrs), -1)
+    top = int(rows[0].argmax())
+    for step, row in enumerate(rows):
+        task.set_lrs(row.tolist())
+        if momentums is not None:
+            _set_momentums(task, momentums[step].reshape(-1).tolist())
+        yield float(row[top])
 
 
-def _straw(optimizer: Optimizer, cycle_momentum: bool) -> Optimizer:
-    """An optimizer with the same groups as far as OneCycleLR looks at them."""
-    kind = type(optimizer).__name__
-    options = optimizer.defaults
-    if cycle_momentum and not {"momentum", "betas"} & set(options):
-        raise ValueError(
-            f"optimizer {kind} has neither momentum nor betas to cycle: pass"
-            " cycle_momentum=False, or use SGD, RMSprop, Adam or AdamW"
-        )
-    used = [state for state in optimizer.state.values() if state]
-    if cycle_momentum and isinstance(optimizer, RMSprop):
-        if not all("momentum_buffer" in state for state in used):
-            raise ValueError(
-                "optimizer RMSprop has been used without momentum and cannot begin with"
-                " it: pass cycle_momentum=False, or a new optimizer"
-            )
-    straws: list[dict[str, Any]] = [
-        {"params": [torch.zeros(())]} for _ in optimizer.param_groups
-    ]
-    if "betas" not in options:
-        return SGD(straws, lr=1.0)
-    for straw, group in zip(straws, optimizer.param_groups, strict=True):
-        straw["betas"] = tuple(group["betas"])
-    return Adam(straws, lr=1.0)
+def _set_momentums(task: Task, momentums: list[float]) -> None:
+    for group, momentum in zip(task.optimizer.param_groups, momentums, strict=True):
+        key = "betas" if "betas" in group else "momentum"
+        first = _first(group[key])
+        if isinstance(first, Tensor):
+            first.fill_(momentum)  # a compiled or captured step holds this tensor
+        elif key == "betas":
+            group[key] = (momentum, *group[key][1:])
+        else:
+            group[key] = momentum
 
 
-def _value(option: Any) -> Any:
-    return float(option) if isinstance(option, torch.Tensor) else option
+@contextmanager
+def _lent(task: Task) -> Iterator[None]:
+    """Lend the optimizer's LRs and momentums; on leaving they are as they were."""
+    groups = task.optimizer.param_groups
+    lrs = [float(group["lr"]) for group in groups]
+    own = []
+    for group in groups:
+        for key in {"momentum", "betas"} & set(group):
+            first = _first(group[key])
+            held = first.clone() if isinstance(first, Tensor) else None
+            own.append((group, key, group[key], held))
+    try:
+        yield
+    finally:
+        task.set_lrs(lrs)
+        for group, key, option, held in own:
+            if held is not None:
+                _first(option).copy_(held)
+            group[key] = option
+
+
+def _first(option: Any) -> Any:
+    """A momentum; of betas the one that is cycled."""
+    return option[0] if isinstance(option, (tuple, list)) else option
 
 
 def epoch_steps(task: Task, steps_per_epoch: int | None = None) -> int:

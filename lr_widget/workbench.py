@@ -70,7 +70,7 @@ class Workbench(ipywidgets.VBox):
         self._lock = threading.RLock()
         self._herald = Herald(self.notify_change, failed=self._report)
         self._board = Board(self._lock, start_lr, end_lr, measures)
-        self._fit_chart = FitChart(layout={"width": "100%", "height": "260px"})
+        self._fit_chart = FitChart(layout={"width": "auto", "height": "260px"})
         self._panel = Panel(self._board, self._fit_chart)
         super().__init__(self._panel.children, layout={"max_width": "1100px"})
         self._subject = ""

@@ -9,7 +9,7 @@ ROOMS = Path(lr_widget.__file__).parent
 
 CORRIDORS = {
     "__init__": {"_frontend", "comparison", "curve", "finder", "one_cycle", "repeats"}
-    | {"run", "snapshot", "sweep", "task"},
+    | {"run", "schedule", "snapshot", "sweep", "task"},
     "_frontend": set(),
     "annotation": {"curves", "palette", "reading", "suggestion"},
     "archive": set(),
@@ -34,10 +34,11 @@ CORRIDORS = {
     "legend": {"_frontend", "controls"},
     "line": set(),
     "loader": set(),
-    "one_cycle": {"curve", "task"},
+    "one_cycle": {"curve", "peak", "schedule", "task"},
     "options": {"_frontend", "controls"},
     "palette": set(),
     "panel": {"axis", "board", "controls", "curve", "fit_chart"},
+    "peak": set(),
     "picker": {"_frontend", "controls"},
     "picture": {"axis", "element", "placement", "plane"},
     "placement": set(),
@@ -46,6 +47,7 @@ CORRIDORS = {
     "reading": {"axis", "suggestion"},
     "repeats": {"curve", "plot", "series", "suggestion"},
     "run": set(),
+    "schedule": {"peak"},
     "series": {"archive"},
     "snapshot": {"loader", "task", "undo"},
     "still": set(),
@@ -65,7 +67,7 @@ NO_TORCH |= {"repeats", "run", "series", "still", "suggestion", "workbench"}
 NO_WIDGETS = {"annotation", "archive", "axis", "batch", "comparison", "curve", "curves"}
 NO_WIDGETS |= {"divergence", "herald", "loader", "one_cycle", "palette", "picture"}
 NO_WIDGETS |= {"plot", "reading", "repeats", "run", "series", "snapshot", "still"}
-NO_WIDGETS |= {"suggestion", "sweep", "update"}
+NO_WIDGETS |= {"peak", "schedule", "suggestion", "sweep", "update"}
 
 
 def imports(room: str) -> tuple[set[str], set[str]]:

@@ -23,7 +23,7 @@ from torch import nn
 from torch.optim import SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop
 from torch.optim.lr_scheduler import OneCycleLR
 
-from lr_widget import Task, fit_one_cycle, range_test
+from lr_widget import Task, fit_one_cycle, one_cycle_schedule, range_test
 
 MAX_LR = 0.05
 
@@ -192,6 +192,114 @@ def test_a_tensor_lr_is_filled_in_place_and_put_back():
         assert float(lr) == point.lr
     assert task.optimizer.param_groups[0]["lr"] is lr
     assert lr.item() == 0.03
+
+
+# The schedule -------------------------------------------------------------------------
+
+
+class Hybrid(torch.optim.Optimizer):
+    """Groups with betas and groups with momentum in one, as Muon with an Adam has."""
+
+    def __init__(self, model):
+        body, head = model.body[0].parameters(), model.body[5].parameters()
+        groups = [
+            {"params": body, "lr": 0.02, "momentum": 0.6},
+            {"params": head, "lr": 0.01, "betas": [0.7, 0.99]},
+        ]
+        super().__init__(groups, {})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.sub_(group["lr"] * parameter.grad)
+
+
+def tensors(model):
+    lr = torch.tensor(0.03, dtype=torch.float64)
+    betas = torch.tensor(0.7, dtype=torch.float64), torch.tensor(0.99)
+    return AdamW(model.parameters(), lr=lr, betas=betas)
+
+
+STEERED = {**OPTIMIZERS, "betas and momentum": Hybrid, "tensors": tensors}
+
+
+def recorded(task, **cycle):
+    """LR and momentum of each group as each step of the optimizer found them."""
+    lrs, momentums = [], []
+
+    def record(optimizer, *_):
+        groups = optimizer.param_groups
+        lrs.append([float(group["lr"]) for group in groups])
+        momentums.append(
+            [float(g["betas"][0] if "betas" in g else g["momentum"]) for g in groups]
+        )
+
+    task.optimizer.register_step_pre_hook(record)
+    return list(fit_one_cycle(task, **cycle)), lrs, momentums
+
+
+@pytest.mark.parametrize("max_lr", [0.05, slice(1e-3, 0.05), slice(0.05)], ids=str)
+@pytest.mark.parametrize("variant", ["torch", "fastai"])
+@pytest.mark.parametrize("optimizer", STEERED)
+def test_every_step_is_made_at_what_the_schedule_said_before(
+    optimizer, variant, max_lr
+):
+    task = subject(optimizer=STEERED[optimizer])
+    cycle = {"max_lr": max_lr, "variant": variant}
+    before = fingerprint(task)
+    schedule = one_cycle_schedule(12, optimizer=task.optimizer, **cycle)
+    assert changes(before, fingerprint(task)) == []
+    points, lrs, momentums = recorded(task, epochs=3, **cycle)
+    groups = len(task.optimizer.param_groups)
+    assert lrs == schedule.lrs.reshape(12, groups).tolist()
+    assert momentums == schedule.momentums.reshape(12, groups).tolist()
+    assert [point.lr for point in points] == [max(row) for row in lrs]
+
+
+@pytest.mark.parametrize("optimizer", STEERED)
+def test_a_momentum_that_is_not_cycled_is_the_users_at_every_step(optimizer):
+    task = subject(optimizer=STEERED[optimizer])
+    kept = [
+        float(g["betas"][0] if "betas" in g else g["momentum"])
+        for g in task.optimizer.param_groups
+    ]
+    cycle = {"max_lr": 0.05, "cycle_momentum": False}
+    assert recorded(task, **cycle)[2] == [kept] * 4
+
+
+def test_tensor_betas_are_filled_in_place_and_put_back():
+    task = subject(optimizer=tensors)
+    (group,) = task.optimizer.param_groups
+    betas = group["betas"]
+    seen = []
+    for _ in fit_one_cycle(task, max_lr=MAX_LR, epochs=2):
+        assert group["betas"] is betas
+        seen.append(betas[0].item())
+    assert min(seen) == pytest.approx(0.85, abs=0.02)
+    assert group["betas"] is betas
+    assert [beta.item() for beta in betas] == [0.7, pytest.approx(0.99)]
+
+
+@pytest.mark.parametrize(
+    ("max_lr", "lrs"),
+    [
+        (slice(0.001, 0.05), [0.001, 0.05]),
+        (slice(0.05), [0.005, 0.05]),
+        ([0.05, 0.01], [0.05, 0.01]),
+    ],
+)
+def test_discriminative_lrs_train_as_a_plain_loop_with_one_lr_per_group(max_lr, lrs):
+    seeded(1)
+    net, data = cnn(), pictures()
+    plain_fit(net, data, two_groups(net), lrs, 2)
+    seeded(1)
+    ours, data = cnn(), pictures()
+    task = Task(ours, data, nn.CrossEntropyLoss(), two_groups(ours), device="cpu")
+    points = list(fit_one_cycle(task, max_lr=max_lr, epochs=2))
+    assert 0.04 < max(point.lr for point in points) <= 0.05
+    for name, weight in net.state_dict().items():
+        assert torch.equal(weight, ours.state_dict()[name]), name
 
 
 # What goes back -----------------------------------------------------------------------
@@ -388,6 +496,14 @@ REFUSED = {
     "anneal_strategy": ({"anneal_strategy": "no"}, "anneal_strategy"),
     "div_factor zero": ({"div_factor": 0}, "div_factor"),
     "final_div_factor zero": ({"final_div_factor": 0}, "final_div_factor"),
+    "a momentum of one": ({"max_momentum": 1.0}, "max_momentum must be .*: try 0.95"),
+    "variant": ({"variant": "keras"}, "variant must be 'torch' or 'fastai'"),
+    "a slice that falls": ({"max_lr": slice(0.2, 0.1)}, r"max_lr=.* pass slice\(0.1"),
+    "too many LRs": ({"max_lr": [0.1, 0.2]}, "max_lr has 2 LRs for 1 param groups"),
+    "fastai in three phases": (
+        {"variant": "fastai", "three_phase": True},
+        "three_phase is not in fastai's",
+    ),
 }
 
 
@@ -406,13 +522,14 @@ def test_an_argument_that_the_cycle_does_not_have_is_refused_at_once():
         fit_one_cycle(subject(), max_lr=MAX_LR, pct_strat=0.3)
 
 
+@pytest.mark.parametrize("variant", ["torch", "fastai"])
 @pytest.mark.parametrize("optimizer", [Adagrad, Adadelta])
-def test_an_optimizer_without_momentum_is_refused_with_two_remedies(optimizer):
+def test_an_optimizer_without_momentum_is_refused_with_two_remedies(optimizer, variant):
     task = subject(optimizer=lambda model: optimizer(model.parameters()))
     before = fingerprint(task)
     words = f"optimizer {optimizer.__name__} .*cycle_momentum=False, or use SGD"
     with pytest.raises(ValueError, match=words):
-        fit_one_cycle(task, max_lr=MAX_LR)
+        fit_one_cycle(task, max_lr=MAX_LR, variant=variant)
     assert changes(before, fingerprint(task)) == []
 
 

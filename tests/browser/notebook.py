@@ -168,6 +168,29 @@ class NotebookPage:
         self.page.reload()
         self._wait_until_connected(["idle", "busy"])
 
+    def close_tab_and_reopen(self) -> None:
+        """Save, leave the notebook as people do, and come back; the kernel lives."""
+        self.save()
+        address = self.page.url
+        if self.frontend == "lab":
+            self.command("application:close")
+            self.page.wait_for_function(f"() => {{ {PANEL} return panel === null }}")
+            self.command("docmanager:open", path=self.path)
+        else:
+            self.page.goto("about:blank")
+            self.page.goto(address)
+        self._wait_until_connected(["idle", "busy"])
+
+    def restart_kernel(self) -> None:
+        """Restart the kernel, and say yes when asked."""
+        self.command("kernelmenu:restart", wait=False)
+        dialog = self.page.locator(".jp-Dialog")
+        dialog.get_by_role("button", name=re.compile("^(Confirm|Restart)")).click()
+        self.page.wait_for_function("window.commandHasEnded")
+        if self._kernel is not None:  # what it knew of subshells is gone
+            self._kernel.close()
+            self._kernel = None
+
     def screenshot(self, path: Path) -> None:
         """Write the page as a picture."""
         path.parent.mkdir(parents=True, exist_ok=True)

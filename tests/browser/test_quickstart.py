@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 QUICKSTART = ROOT / "notebooks" / "quickstart.ipynb"
 
 
-def test_run_watch_click_and_fit_by_hand(open_notebook, frontend):
+def test_run_watch_click_and_fit_by_hand(open_notebook):
     page = open_notebook(QUICKSTART)
     page.run_all()
     finder = FinderWidget(page)
@@ -44,8 +44,6 @@ def test_run_watch_click_and_fit_by_hand(open_notebook, frontend):
     expect(finder.root.locator("pre")).to_contain_text("epoch 3/3")
     expect(finder.root.locator("pre")).to_contain_text("accuracy")
     assert page.console_errors == []
-    if frontend == "lab":
-        finder.root.screenshot(path=ROOT / ".test" / "widget.png")
 
 
 def test_going_on_in_code_after_the_fit(open_notebook):

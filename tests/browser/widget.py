@@ -150,3 +150,13 @@ class FinderWidget:
         self.expect_status(re.compile("range test (done|diverged)"))
         # Only then the curve is read: its suggestions are in the legend.
         self.root.locator(".lr-widget-suggestions li").first.wait_for()
+
+    def finish_sweep(self) -> None:
+        """Press Run, and wait until the page says that the sweep has ended."""
+        sweeps = self.value("curves.__len__()")
+        self.press("Run")
+        self.page.wait_for_kernel(
+            f"len({self.name}.curves) > {sweeps} and {self.name}.state != 'running'"
+        )
+        self.expect_status(re.compile("range test (done|diverged)"))
+        self.wait_until_drawn(self.value("curve.__len__()"))
