@@ -6,6 +6,7 @@ import {
   type SuggestionItem,
 } from './entry';
 import { Roll } from './roll';
+import { keepKeys } from './shortcuts';
 import { NAME, VERSION } from './version';
 
 export class LegendModel extends DOMWidgetModel {
@@ -42,9 +43,7 @@ export class LegendView extends DOMWidgetView {
   override render(): void {
     super.render();
     this.el.classList.add('jupyter-widgets', 'lr-widget-legend');
-    // Keys pressed here must not reach the shortcuts of the notebook.
-    this.el.dataset['lmSuppressShortcuts'] = 'true';
-    this.el.addEventListener('keydown', (event) => event.stopPropagation());
+    keepKeys(this.el);
     this.curves.node.classList.add('lr-widget-curves');
     this.suggestions.node.classList.add('lr-widget-suggestions');
     this.el.append(this.curves.node, this.suggestions.node);

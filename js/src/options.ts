@@ -1,6 +1,7 @@
 import { DOMWidgetModel, DOMWidgetView, uuid } from '@jupyter-widgets/base';
 import { FORMATS, type Format, save } from './download';
 import { Menu } from './menu';
+import { keepKeys } from './shortcuts';
 import { Smoothing } from './smoothing';
 import { NAME, VERSION } from './version';
 
@@ -161,9 +162,7 @@ export class OptionsView extends DOMWidgetView {
     this.el.classList.add('jupyter-widgets', 'lr-widget-options');
     this.el.setAttribute('role', 'group');
     this.el.setAttribute('aria-label', 'chart options');
-    // Keys pressed here must not reach the shortcuts of the notebook.
-    this.el.dataset['lmSuppressShortcuts'] = 'true';
-    this.el.addEventListener('keydown', (event) => event.stopPropagation());
+    keepKeys(this.el);
     this.select.addEventListener('change', () =>
       this.set('measure', this.select.value),
     );
