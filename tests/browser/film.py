@@ -61,13 +61,15 @@ class Film:
 
 
 def _fitted(picture: Image.Image, tall: int) -> Image.Image:
-    """All of one size, in few colours, the rare ones among them: a small file."""
+    """All of one size, in the colours that the page has: a small file."""
     sheet = Image.new("RGB", (picture.width, tall), "white")
     sheet.paste(picture)
+    counts = sorted(sheet.getcolors(sheet.width * sheet.height), reverse=True)
+    colors = Image.new("P", (1, 1))
+    colors.putpalette([part for _, color in counts[:256] for part in color])
     size = WIDTH, round(tall * WIDTH / picture.width)
-    return sheet.resize(size, Image.Resampling.LANCZOS).quantize(
-        96, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
-    )
+    small = sheet.resize(size, Image.Resampling.LANCZOS)
+    return small.quantize(palette=colors, dither=Image.Dither.NONE)
 
 
 def shoot(page: NotebookPage, folder: Path) -> None:

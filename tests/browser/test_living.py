@@ -13,7 +13,7 @@ from .widget import FinderWidget
 
 pytestmark = pytest.mark.browser
 
-THEMES = ("JupyterLab Light", "JupyterLab Dark", "JupyterLab Dark High Contrast")
+THEMES = ("JupyterLab Dark", "JupyterLab Dark High Contrast", "JupyterLab Light")
 
 # https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio, of texts and of things against what
 # is behind them in the page. What is disabled is exempt there; here is the faint line
@@ -188,6 +188,7 @@ def test_from_a_phone_to_a_projector_everything_fits_and_is_reached(finished):
                 button.click(trial=True)
     assert len(widths) == 3
     page.add_cell_and_run("finder.layout.width = '190px'")
+    page.page.set_viewport_size({"width": 340, "height": 900})
     expect_settled(page, root)
     assert root.bounding_box()["width"] <= 190
     assert root.evaluate(MISFITS) == []
