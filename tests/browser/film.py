@@ -25,7 +25,7 @@ WIDTH = 640  # of the film, in pixels
 # So slow that a person sees the curve grow.
 SLOW = """
 import time
-finder.task.model.register_forward_hook(lambda *_: time.sleep(0.02))
+finder.task.model.register_forward_hook(lambda *_: time.sleep(0.03))
 """
 
 
@@ -79,7 +79,7 @@ def shoot(page: NotebookPage, folder: Path) -> None:
     page.kernel.exec(SLOW, subshell=True)
     film = Film(widget)
     widget.press("Run")
-    film.take_until("finder.state != 'running'")
+    film.take_until("finder.state in ('done', 'diverged')")
     mouse = page.page.mouse
     for across in (0.3, 0.35, 0.4, 0.45, 0.5):
         mouse.move(*widget.place(across, 0.4))
