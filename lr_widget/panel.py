@@ -70,7 +70,7 @@ class Panel:
         self.lr = Field(description="lr", placeholder="click the curve")
         self.epochs = Field(description="epochs", value="3")
         for field, width in ((self.lr, "190px"), (self.epochs, "130px")):
-            field.layout.width = width
+            field.layout.width, field.layout.max_width = width, "calc(100% - 4px)"
         self._bar = ipywidgets.IntProgress(
             layout={"width": "120px", "min_width": "80px"}
         )

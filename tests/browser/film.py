@@ -23,7 +23,10 @@ ROOT = Path(__file__).parents[2]
 WIDTH = 640  # of the film, in pixels
 
 # So slow that a person sees the curve grow.
-SLOW = "__import__('time').sleep(0.04)"
+SLOW = """
+import time
+finder.task.model.register_forward_hook(lambda *_: time.sleep(0.03))
+"""
 
 
 class Film:
@@ -58,23 +61,25 @@ class Film:
 
 
 def _fitted(picture: Image.Image, tall: int) -> Image.Image:
-    """All of one size, few colours: a small file."""
+    """All of one size, in the colours that the page has: a small file."""
     sheet = Image.new("RGB", (picture.width, tall), "white")
     sheet.paste(picture)
+    counts = sorted(sheet.getcolors(sheet.width * sheet.height), reverse=True)
+    colors = Image.new("P", (1, 1))
+    colors.putpalette([part for _, color in counts[:256] for part in color])
     size = WIDTH, round(tall * WIDTH / picture.width)
-    return sheet.resize(size, Image.Resampling.LANCZOS).quantize(64)
+    small = sheet.resize(size, Image.Resampling.LANCZOS)
+    return small.quantize(palette=colors, dither=Image.Dither.NONE)
 
 
 def shoot(page: NotebookPage, folder: Path) -> None:
     """Run, hover, drag, take a suggestion and fit, before the camera."""
     page.run_all()
     widget = FinderWidget(page)
-    page.kernel_eval(
-        f"finder.task.model.register_forward_hook(lambda *_: {SLOW})", subshell=True
-    )
+    page.kernel.exec(SLOW, subshell=True)
     film = Film(widget)
     widget.press("Run")
-    film.take_until("finder.state != 'running'")
+    film.take_until("finder.state in ('done', 'diverged')")
     mouse = page.page.mouse
     for across in (0.3, 0.35, 0.4, 0.45, 0.5):
         mouse.move(*widget.place(across, 0.4))

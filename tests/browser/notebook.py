@@ -16,6 +16,9 @@ NOISE = {
     r"reading 'schema'.*/static/(lab|notebook)/": (
         "the shortcuts plugin hears of a setting before that plugin's schema is loaded"
     ),
+    r"^Could not restore the debugger state: Canceled future": (
+        "the page is left while the front end still asks about its debugger"
+    ),
     r"^Command 'filebrowser:open-path' not registered\.": (
         "Notebook 7 opens a notebook without the file browser of JupyterLab"
     ),

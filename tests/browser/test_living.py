@@ -13,7 +13,7 @@ from .widget import FinderWidget
 
 pytestmark = pytest.mark.browser
 
-THEMES = ("JupyterLab Light", "JupyterLab Dark", "JupyterLab Dark High Contrast")
+THEMES = ("JupyterLab Dark", "JupyterLab Dark High Contrast", "JupyterLab Light")
 
 # https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio, of texts and of things against what
 # is behind them in the page. What is disabled is exempt there; here is the faint line
@@ -43,7 +43,7 @@ CONTRASTS = """root => {
     return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
   };
   const seen = node => node.checkVisibility({visibilityProperty: true})
-    && node.getBoundingClientRect().width > 0;
+    && node.getClientRects().length > 0;
   const off = node => node.closest(':disabled, [aria-disabled=true]');
   const texts = [], things = [];
   for (const node of root.querySelectorAll('*')) {
@@ -188,6 +188,8 @@ def test_from_a_phone_to_a_projector_everything_fits_and_is_reached(finished):
                 button.click(trial=True)
     assert len(widths) == 3
     page.add_cell_and_run("finder.layout.width = '190px'")
+    page.reload()  # bqplot looks at its width when it begins, and with the window
+    root = page.page.locator(".lr-widget").first.element_handle()
     expect_settled(page, root)
     assert root.bounding_box()["width"] <= 190
     assert root.evaluate(MISFITS) == []
@@ -200,13 +202,15 @@ def expect_settled(page, root):
         """root => {
           const figure = root.querySelector('.bqplot.figure');
           const plot = root.querySelector('rect.lr-widget-picker');
+          if (!plot) return false;
           const marks = figure.querySelectorAll('.axis[text-anchor=middle] .tick');
           const [first, last] = [marks[0], marks[marks.length - 1]].map(
             mark => mark.getBoundingClientRect());
           const wide = Number(plot.getAttribute('width'));
           const ticks = last.x + last.width / 2 - first.x - first.width / 2;
           return Math.abs(wide + 88 - figure.clientWidth) < 3
-            && Math.abs(ticks - wide) < 6 && figure.clientWidth <= root.clientWidth;
+            && Math.abs(ticks - wide) < 6 && figure.clientWidth <= root.clientWidth
+            && root.getBoundingClientRect().right <= innerWidth;
         }""",
         arg=root,
     )
@@ -237,7 +241,7 @@ def test_two_views_of_one_finder_stay_identical(finished):
     second.get_by_label("y axis").select_option("accuracy")
     expect(finder.root.locator(".axislabel").nth(1)).to_have_text("accuracy")
     expect_alike()
-    finder.field("y axis").select_option("loss")
+    finder.root.get_by_label("y axis").select_option("loss")
     take = second.get_by_role("button", name="valley")
     take.click()
     expect(finder.root.get_by_role("button", name="valley")).to_have_attribute(
@@ -303,11 +307,11 @@ def test_zoom_by_wheel_and_drag_and_the_way_back(finished):
     page.wait_for_kernel("finder.options.zoomed")
     seen = page.kernel_eval(span)
     pick = page.kernel_eval("finder.lr")
-    page.page.mouse.move(*finder.place(0.6))
+    page.page.mouse.move(*finder.place(0.2, 0.7))
     page.page.mouse.down()
-    page.page.mouse.move(*finder.place(0.3), steps=4)
+    page.page.mouse.move(*finder.place(0.5, 0.7), steps=4)
     page.page.mouse.up()
-    page.wait_for_kernel(f"{span}[0] > {seen[0]!r} * 3")
+    page.wait_for_kernel(f"{span}[0] < {seen[0]!r} / 3")
     assert page.kernel_eval("finder.lr") == pick, "a drag pans, it does not pick"
 
     back.click()

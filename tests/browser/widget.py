@@ -152,11 +152,10 @@ class FinderWidget:
         self.root.locator(".lr-widget-suggestions li").first.wait_for()
 
     def finish_sweep(self) -> None:
-        """Press Run, and wait until the page says that the sweep has ended."""
-        sweeps = self.value("curves.__len__()")
+        """Press Run, and wait until the page shows all that is read off the sweep."""
+        entries = self.root.locator(".lr-widget-curves .lr-widget-entry")
+        count = entries.count()
         self.press("Run")
-        self.page.wait_for_kernel(
-            f"len({self.name}.curves) > {sweeps} and {self.name}.state != 'running'"
-        )
+        expect(entries).to_have_count(count + 1, timeout=TIMEOUT)
+        expect(entries.last).to_contain_text(" steps", timeout=TIMEOUT)
         self.expect_status(re.compile("range test (done|diverged)"))
-        self.wait_until_drawn(self.value("curve.__len__()"))
