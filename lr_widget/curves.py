@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
+from contextlib import AbstractContextManager
 from typing import Any
 
 from .curve import Curve
@@ -48,7 +49,7 @@ class Curves(Mapping[str, Sweep]):
 
     def __init__(self, changed: Callable[[], object] = _nothing) -> None:
         self._changed = changed
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._sweeps: dict[str, Sweep] = {}
         self._hidden: set[str] = set()
         # A curve keeps its place among the colours, whatever becomes of the others.
@@ -67,6 +68,23 @@ class Curves(Mapping[str, Sweep]):
 
     def __len__(self) -> int:
         return len(self._sweeps)
+
+    def items(self) -> ItemsView[str, Sweep]:
+        """Names and curves as they are now, whatever another thread removes."""
+        with self._lock:
+            return self._sweeps.copy().items()
+
+    def values(self) -> ValuesView[Sweep]:
+        """The curves as they are now."""
+        with self._lock:
+            return self._sweeps.copy().values()
+
+    def held(self) -> AbstractContextManager[object]:
+        """To be entered by who asks more than once: nobody changes them meanwhile.
+
+        Who holds a lock that `changed` takes enters it first.
+        """
+        return self._lock
 
     def __delitem__(self, name: str) -> None:
         """Remove a curve; if it was in front, the newest of the others comes there."""

@@ -10,6 +10,7 @@ import pytest
 from lr_widget import Curve, Point, Repeats
 from lr_widget.axis import lr_text
 from lr_widget.board import Board
+from lr_widget.curves import Curves
 
 
 def sweep(n=100, scale=1.0, seed=0):
@@ -240,3 +241,34 @@ def test_a_closed_board_shows_nothing_any_more_and_complains_of_nothing(person):
     board.show_lr(1e-3)
     assert board.picker.suggestions == before
     assert board.picker.lr is None
+
+
+def test_while_the_board_draws_no_other_thread_changes_the_curves(person, monkeypatch):
+    board, place, free = person.board, Curves.place, []
+
+    def changes(curves):
+        free.append(curves.held().acquire(blocking=False))
+        if free[-1]:
+            curves.held().release()
+
+    def asked(curves, name):
+        other = threading.Thread(target=changes, args=[curves])
+        other.start()
+        other.join()
+        drawn.add(name)
+        return place(curves, name)
+
+    monkeypatch.setattr(Curves, "place", asked)
+    drawn = set()
+    board.grow(board.curves["a"])
+    for draws, *said in (
+        (board.show,),
+        (board.svg,),
+        (board.grow, board.curves["a"]),
+        (board.show_lr, 1e-3),
+    ):
+        drawn.clear()
+        draws(*said)
+        assert drawn == {"a"}
+    assert free
+    assert not any(free)

@@ -146,3 +146,16 @@ def test_a_hidden_sweep_that_a_person_shows_again_is_drawn_beside_the_others():
         curves.add(curve())
     curves.show("sweep 1")
     assert len(curves.visible()) == SHOWN + 1
+
+
+def test_who_goes_through_the_curves_is_not_hurt_by_a_removal(three):
+    seen = []
+    for name, _ in three.items():
+        seen.append(name)
+        if name == "sweep 1":
+            del three["sweep 2"]
+    assert seen == ["sweep 1", "sweep 2", "sweep 3"]
+    for sweep in three.values():
+        if len(three) > 1:
+            del three["sweep 3"]
+        assert len(sweep) == 2
