@@ -22,6 +22,19 @@ def points(sweep: Sweep) -> int:
     return len(sweep.trace("loss", 0.0).lrs)
 
 
+def checked_name(name: object) -> str:
+    """The name, if a curve can be called so.
+
+    Raises
+    ------
+    ValueError
+        If it is no text, or blank.
+    """
+    if not isinstance(name, str) or not name.strip():
+        raise ValueError(f"name must be a text, not {name!r}: try 'first try'")
+    return name
+
+
 def _nothing() -> None:
     """Do nothing: what curves call that nobody follows."""
 
@@ -109,14 +122,20 @@ class Curves(Mapping[str, Sweep]):
         Without a name it is `sweep 1`, `sweep 2` and so on, and when there are many of
         these the older ones are hidden (`SHOWN`), then removed (`KEPT`). A name that is
         taken gets a number.
+
+        Raises
+        ------
+        ValueError
+            If `name` is no text, or blank.
         """
         with self._lock:
             if name is None:
                 self._tidy()
                 self._made += 1
-                name = f"sweep {self._made}"
+                name = self._free(f"sweep {self._made}")
                 self._numbered.add(name)
-            name = self._free(name)
+            else:
+                name = self._free(checked_name(name))
             self._sweeps[name] = sweep
             taken = set(self._places.values())
             self._places[name] = next(
