@@ -303,6 +303,8 @@ class Board:
 
     def _look(self, x: tuple[float, float], y: tuple[float, float]) -> None:
         with self._lock:
+            if self.options.y_log and y[0] <= 0:
+                return  # asked for before the axis became logarithmic
             self.chart.look(x, y)
             self.options.zoomed = True
 
@@ -320,5 +322,6 @@ class Board:
 
 def _summary(sweep: Sweep) -> str:
     steps = f"{points(sweep):,} steps"
-    lowest = np.min(sweep.trace("loss", 0.0).values, initial=np.inf)
-    return f"{steps}, lowest loss {loss_text(lowest)}" if np.isfinite(lowest) else steps
+    losses = sweep.trace("loss", 0.0).values
+    losses = losses[np.isfinite(losses)]  # the last of a diverged one is not
+    return f"{steps}, lowest loss {loss_text(losses.min())}" if len(losses) else steps

@@ -1,6 +1,7 @@
 """Board: chart, picker, options and legend show one thing, and one number."""
 
 import itertools
+import math
 import threading
 import xml.etree.ElementTree as ET
 
@@ -191,6 +192,37 @@ def test_a_view_is_zoomed_until_the_whole_curve_is_asked_for(person):
     person.says("picker", action="view", x=[1e-4, 1e-2], y=[0.5, 1.5])
     person.says("options", action="set", name="y_log", value=True)
     assert not board.options.zoomed
+
+
+def test_a_view_of_the_linear_axis_that_comes_late_changes_nothing(person):
+    board = person.board
+    person.says("options", action="set", name="y_log", value=True)
+    shown = board.chart.x_scale.min, board.chart.y_scale.min
+    person.says("picker", action="view", x=[1e-4, 1e-2], y=[-0.5, 1.5])
+    assert (board.chart.x_scale.min, board.chart.y_scale.min) == shown
+    assert (board.options.zoomed, board.chart.zoomed) == (False, False)
+    assert person.errors == []
+
+
+def test_the_legend_has_the_lowest_loss_of_a_curve_that_ended_in_nan(person):
+    points = [*sweep(), Point(100, 20.0, float("nan"))]
+    person.board.curves.add(Curve(points), "diverged")
+    whole, diverged = (curve["text"] for curve in person.board.legend.curves)
+    assert diverged.split(", ") == ["101 steps", whole.split(", ")[1]]
+
+
+def test_no_number_of_a_mark_is_infinite(person):
+    board, huge = person.board, itertools.cycle([1.7e308, -1.7e308])
+    points = [
+        Point(p.step, p.lr, p.loss, metrics={"accuracy": next(huge)}) for p in sweep()
+    ]
+    board.curves.add(Curve(points))
+    board.options.beta = 0.0
+    board.options.measure = "accuracy"
+    assert board.picker.suggestions
+    for mark in board.picker.suggestions:
+        heights = [place["y"] for place in (mark, mark["origin"]) if place]
+        assert all(y is None or math.isfinite(y) for y in heights)
 
 
 def test_of_a_growing_curve_nothing_is_read_off_until_it_is_done(person):
