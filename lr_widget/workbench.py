@@ -145,6 +145,9 @@ class Workbench(ipywidgets.VBox):
 
     def _ipython_display_(self) -> None:
         """Show the widget, and a picture where a saved notebook has no widget."""
+        if self.comm is None:
+            self._still.show({}, repr(self))  # closed: there is no view of it any more
+            return
         view = self._repr_mimebundle_()
         kind = self._subject[:60]
         self._still.show(view, f"LRFinder({kind}): a live widget when the cell is run")
