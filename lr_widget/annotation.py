@@ -6,6 +6,7 @@ one that the curve gives.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -78,11 +79,13 @@ class _Line:
             self._lrs, self._heights = np.log(lrs[kept]), heights[kept]
 
     def height(self, lr: float) -> float | None:
-        """Where the line is at an LR; None if there is no line."""
+        """Where the line is at an LR; None if there is no line, or it is no number."""
         if not len(self._lrs):
             return None
-        height = np.interp(np.log(lr), self._lrs, self._heights)
-        return float(np.exp(height) if self._y_log else height)
+        with np.errstate(all="ignore"):  # between 1e308 and -1e308
+            found = np.interp(np.log(lr), self._lrs, self._heights)
+            height = float(np.exp(found) if self._y_log else found)
+        return height if math.isfinite(height) else None
 
     def place(self, lr: float) -> dict[str, Any]:
         """A point of the line."""

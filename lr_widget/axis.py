@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+#: No axis goes further: beyond it a difference is no number any more.
+_LARGEST = 1e300
+
 
 def y_range(losses: Array, smooth: Array) -> tuple[float, float] | None:
     """Lowest and highest loss to show; None before there is a finite one.
@@ -17,7 +20,7 @@ def y_range(losses: Array, smooth: Array) -> tuple[float, float] | None:
     All of them, unless some lie far above the start: a sweep ends in an explosion, and
     that must not press the rest of the curve flat.
     """
-    losses, smooth = losses[np.isfinite(losses)], smooth[np.isfinite(smooth)]
+    losses, smooth = _finite(losses), _finite(smooth)
     if not len(losses):
         return None
     lowest = min(losses.min(), smooth.min(initial=np.inf))
@@ -31,13 +34,16 @@ def y_range(losses: Array, smooth: Array) -> tuple[float, float] | None:
 
 def full_range(values: Array, smooth: Array) -> tuple[float, float] | None:
     """Lowest and highest value, with a margin; None before there is a finite one."""
-    both = np.concatenate([values, smooth])
-    both = both[np.isfinite(both)]
+    both = _finite(np.concatenate([values, smooth]))
     if not len(both):
         return None
     lowest, highest = float(both.min()), float(both.max())
     margin = 0.06 * (highest - lowest) or 0.1 * abs(lowest) or 0.1
     return lowest - margin, highest + margin
+
+
+def _finite(values: Array) -> Array:
+    return np.clip(values[np.isfinite(values)], -_LARGEST, _LARGEST)
 
 
 def ticks(low: float, high: float) -> Array:

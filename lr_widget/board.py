@@ -115,12 +115,16 @@ class Board:
             self._growing = sweep
             self.show()
         elif sweep is not None and not self._closed:
-            self.chart.grow(self.curves, sweep)
+            with self.curves.held():
+                self.chart.grow(self.curves, sweep)
 
     def show(self) -> None:
         """Show everything as it is now."""
-        if self._closed:
-            return
+        if not self._closed:
+            with self.curves.held():
+                self._show()
+
+    def _show(self) -> None:
         measures = [*self.options.measures]
         for sweep in self.curves.values():
             measures += sweep.measures
@@ -140,7 +144,8 @@ class Board:
         """Show the pick."""
         if not self._closed:
             self._lr = self.picker.lr = lr
-            self._show_legend()
+            with self.curves.held():
+                self._show_legend()
 
     def close(self) -> None:
         """Show nothing any more."""
@@ -152,7 +157,7 @@ class Board:
 
     def svg(self) -> str:
         """The chart as a static picture."""
-        with self._lock:
+        with self._lock, self.curves.held():
             return self._svg()
 
     def _svg(self) -> str:
@@ -298,6 +303,8 @@ class Board:
 
     def _look(self, x: tuple[float, float], y: tuple[float, float]) -> None:
         with self._lock:
+            if self.options.y_log and y[0] <= 0:
+                return  # asked for before the axis became logarithmic
             self.chart.look(x, y)
             self.options.zoomed = True
 
@@ -315,5 +322,6 @@ class Board:
 
 def _summary(sweep: Sweep) -> str:
     steps = f"{points(sweep):,} steps"
-    lowest = np.min(sweep.trace("loss", 0.0).values, initial=np.inf)
-    return f"{steps}, lowest loss {loss_text(lowest)}" if np.isfinite(lowest) else steps
+    losses = sweep.trace("loss", 0.0).values
+    losses = losses[np.isfinite(losses)]  # the last of a diverged one is not
+    return f"{steps}, lowest loss {loss_text(losses.min())}" if len(losses) else steps

@@ -170,8 +170,9 @@ class LRChart(LossFigure):
         bound = y_range if self.measure.endswith("loss") else full_range
         with np.errstate(divide="ignore", invalid="ignore"):
             down = bound(np.log10(values), np.log10(smooth)) if self.y_log else None
-        if down is not None:
-            return across, (10 ** down[0], 10 ** down[1])
+        if down is not None:  # their margins may reach beyond what a float holds
+            low, high = np.clip(down, (-300, -299), (299, 300)).tolist()
+            return across, (10**low, 10**high)
         return across, None if self.y_log else bound(values, smooth)
 
     def _span(self) -> None:

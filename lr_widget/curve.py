@@ -19,7 +19,7 @@ from .suggestion import Suggestions, suggest
 _Self = TypeVar("_Self", bound="Curve")
 
 #: What a metric cannot be called: these are columns of a curve already.
-RESERVED = frozenset({"repeat", "step", "lr", "loss", "smooth"})
+RESERVED = frozenset({"curve", "repeat", "step", "lr", "loss", "smooth"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
+from contextlib import AbstractContextManager
 from typing import Any
 
 from .curve import Curve
@@ -19,6 +20,19 @@ SHOWN, KEPT = 6, 50
 def points(sweep: Sweep) -> int:
     """How many learning rates of a sweep have been tested."""
     return len(sweep.trace("loss", 0.0).lrs)
+
+
+def checked_name(name: object) -> str:
+    """The name, if a curve can be called so.
+
+    Raises
+    ------
+    ValueError
+        If it is no text, or blank.
+    """
+    if not isinstance(name, str) or not name.strip():
+        raise ValueError(f"name must be a text, not {name!r}: try 'first try'")
+    return name
 
 
 def _nothing() -> None:
@@ -48,7 +62,7 @@ class Curves(Mapping[str, Sweep]):
 
     def __init__(self, changed: Callable[[], object] = _nothing) -> None:
         self._changed = changed
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._sweeps: dict[str, Sweep] = {}
         self._hidden: set[str] = set()
         # A curve keeps its place among the colours, whatever becomes of the others.
@@ -67,6 +81,23 @@ class Curves(Mapping[str, Sweep]):
 
     def __len__(self) -> int:
         return len(self._sweeps)
+
+    def items(self) -> ItemsView[str, Sweep]:
+        """Names and curves as they are now, whatever another thread removes."""
+        with self._lock:
+            return self._sweeps.copy().items()
+
+    def values(self) -> ValuesView[Sweep]:
+        """The curves as they are now."""
+        with self._lock:
+            return self._sweeps.copy().values()
+
+    def held(self) -> AbstractContextManager[object]:
+        """To be entered by who asks more than once: nobody changes them meanwhile.
+
+        Who holds a lock that `changed` takes enters it first.
+        """
+        return self._lock
 
     def __delitem__(self, name: str) -> None:
         """Remove a curve; if it was in front, the newest of the others comes there."""
@@ -91,14 +122,20 @@ class Curves(Mapping[str, Sweep]):
         Without a name it is `sweep 1`, `sweep 2` and so on, and when there are many of
         these the older ones are hidden (`SHOWN`), then removed (`KEPT`). A name that is
         taken gets a number.
+
+        Raises
+        ------
+        ValueError
+            If `name` is no text, or blank.
         """
         with self._lock:
             if name is None:
                 self._tidy()
                 self._made += 1
-                name = f"sweep {self._made}"
+                name = self._free(f"sweep {self._made}")
                 self._numbered.add(name)
-            name = self._free(name)
+            else:
+                name = self._free(checked_name(name))
             self._sweeps[name] = sweep
             taken = set(self._places.values())
             self._places[name] = next(

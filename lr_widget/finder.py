@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from .comparison import compare, repeat_seeds
 from .curve import Curve, Point
-from .curves import Sweep
+from .curves import Sweep, checked_name
 from .one_cycle import epoch_steps, fit_one_cycle
 from .peak import MaxLR
 from .repeats import Repeats
@@ -150,6 +150,7 @@ class LRFinder(Workbench):
         """
         with self._lock:
             self._refuse_second()
+            wanted = None if name is None else checked_name(name)
             start, end, steps = self._range(start_lr, end_lr, num_iter)
             points = range_test(
                 self.task,
@@ -164,7 +165,7 @@ class LRFinder(Workbench):
             curve = Curve(num_iter=steps)
             self._board.plan(start, end)
             self._forget_empty()
-            self.curves.add(curve, name)
+            self.curves.add(curve, wanted)
             self.start_lr, self.end_lr, self.num_iter = start, end, steps
 
             def take(point: Point) -> Sweep:
@@ -217,12 +218,12 @@ class LRFinder(Workbench):
                 valid_every=self.valid_every,
                 valid_batches=self.valid_batches,
             )
-            self._board.plan(start, end)
-            self._forget_empty()
             times = {
-                name: len(repeat_seeds(given.get("seeds", seeds)))
+                checked_name(name): len(repeat_seeds(given.get("seeds", seeds)))
                 for name, given in variations.items()
             }
+            self._board.plan(start, end)
+            self._forget_empty()
             sweeps: dict[str, Sweep] = {}
             for name, repeats in times.items():
                 one = repeats == 1

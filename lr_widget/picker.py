@@ -136,10 +136,13 @@ def _number(value: object) -> float | None:
 
 
 def _range(value: object) -> Range | None:
-    """Give a lowest and a higher number as a pair, None for all else."""
+    """Give a lowest and a higher number as a pair, None for all else.
+
+    Their distance is a number too: an axis has to be divided.
+    """
     if not isinstance(value, list) or len(value) != 2:
         return None
     low, high = _number(value[0]), _number(value[1])
-    if low is None or high is None or not low < high:
+    if low is None or high is None or not 0 < high - low < math.inf:
         return None
     return low, high

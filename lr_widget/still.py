@@ -8,6 +8,7 @@ extension hides it as long as the live widget stands before it (`still.css`).
 from __future__ import annotations
 
 import base64
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -51,11 +52,11 @@ class Still:
         shell = get_ipython()
         if shell is None:
             return
-        # A notebook that is executed without a person, by nbconvert say, allows no
-        # input; nobody will see the live widget, and it cannot live in what is made.
-        request: dict[str, Any] = getattr(shell, "get_parent", dict)()
-        alone = request.get("content", {}).get("allow_stdin") is False
-        self._unattended = text if alone else None
+        if type(shell).__name__ == "TerminalInteractiveShell":
+            # It would print each picture's text over what is being typed.
+            display({"text/plain": text}, raw=True)
+            return
+        self._unattended = text if _alone(shell) else None
         display({**view, "text/plain": text}, raw=True, display_id=self._view)
         place = {"text/html": _PLACE, "text/plain": ""}
         display(place, raw=True, display_id=self._picture)
@@ -70,17 +71,18 @@ class Still:
         if not self._shown:
             return
         self._next.append((draw, text))
-        if self._unattended is None:
-            threading.Thread(target=self._publish, daemon=True).start()
-        else:
+        if self._unattended is not None:
             self._publish()
+        elif not self._lock.locked():  # who holds it looks again once it is free
+            threading.Thread(target=self._publish, daemon=True).start()
 
     def _publish(self) -> None:
-        try:
-            with self._lock:
-                self._publish_next()
-        except Exception as error:  # a picture is not worth a run
-            self._failed(error)
+        while self._next:
+            try:
+                with self._lock:
+                    self._publish_next()
+            except Exception as error:  # a picture is not worth a run
+                self._failed(error)
 
     def _publish_next(self) -> None:
         from IPython.display import update_display
@@ -99,3 +101,14 @@ class Still:
         if self._unattended is not None:
             gone = {"text/plain": self._unattended}
             update_display(gone, raw=True, display_id=self._view)
+
+
+def _alone(shell: Any) -> bool:
+    """Whether the notebook is executed without a person, by nbconvert say.
+
+    Then nobody will see the live widget, and it cannot live in what is made. Such a
+    request allows no input. Nor does one of Voila; but there people come later.
+    """
+    request: dict[str, Any] = getattr(shell, "get_parent", dict)()
+    voila = any(name.startswith("VOILA_") for name in os.environ)
+    return not voila and request.get("content", {}).get("allow_stdin") is False

@@ -70,7 +70,8 @@ def minimum(lrs: Array, losses: Array) -> float | None:
 
 def steepest(lrs: Array, losses: Array) -> float | None:
     """The LR at which the loss falls fastest per unit of log LR (fastai `steep`)."""
-    slopes = np.diff(losses) / np.diff(np.log(lrs))
+    with np.errstate(over="ignore"):  # a diverged loss may be 1e300
+        slopes = np.diff(losses) / np.diff(np.log(lrs))
     return float(lrs[np.argmin(slopes)])
 
 

@@ -20,7 +20,7 @@ from .update import Update, check_update
 Metric = Callable[[Any, Any], Any]
 
 #: Names that a metric cannot have, besides `valid_...`: a curve's own columns.
-_TAKEN = {"repeat", "step", "lr", "loss", "smooth"}
+_TAKEN = {"curve", "repeat", "step", "lr", "loss", "smooth"}
 
 
 class Task:

@@ -87,8 +87,9 @@ class Workbench(ipywidgets.VBox):
     @property
     def curve(self) -> Sweep:
         """The curve in front."""
-        front = self.curves.front
-        return Curve() if front is None else self.curves[front]
+        with self.curves.held():
+            front = self.curves.front
+            return Curve() if front is None else self.curves[front]
 
     @property
     def options(self) -> Options:
@@ -144,6 +145,9 @@ class Workbench(ipywidgets.VBox):
 
     def _ipython_display_(self) -> None:
         """Show the widget, and a picture where a saved notebook has no widget."""
+        if self.comm is None:
+            self._still.show({}, repr(self))  # closed: there is no view of it any more
+            return
         view = self._repr_mimebundle_()
         kind = self._subject[:60]
         self._still.show(view, f"LRFinder({kind}): a live widget when the cell is run")
@@ -284,13 +288,14 @@ class Workbench(ipywidgets.VBox):
 
     def _forget_empty(self) -> None:
         """Remove a sweep that ended before its first step: there is nothing to see."""
-        for name, sweep in self.curves.items():
-            if not points(sweep):
-                del self.curves[name]
+        with self.curves.held():
+            for name, sweep in self.curves.items():
+                if not points(sweep):
+                    del self.curves[name]
 
     def _turn_to(self, sweep: Sweep | None) -> None:
         """Bring the sweep that has begun to grow to the front."""
-        with self._lock:
+        with self._lock, self.curves.held():
             self._grown = sweep
             self._board.grow(sweep)
             name = None if sweep is None else self.curves.name(sweep)

@@ -2,10 +2,18 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lr_widget.axis import decades, log_ticks, loss_text, lr_text, ticks, y_range
+from lr_widget.axis import (
+    decades,
+    full_range,
+    log_ticks,
+    loss_text,
+    lr_text,
+    ticks,
+    y_range,
+)
 
 
 def test_y_range_is_not_pressed_flat_by_an_explosion():
@@ -15,12 +23,15 @@ def test_y_range_is_not_pressed_flat_by_an_explosion():
     assert 2.3 < high < 6
 
 
-LOSSES = st.floats(-1e100, 1e100) | st.sampled_from([np.nan, np.inf, -np.inf])
+LOSSES = st.floats(allow_nan=False) | st.sampled_from([np.nan, np.inf, -np.inf])
 
 
-@given(st.lists(LOSSES, max_size=60))
-def test_y_range_is_an_interval_or_none_whatever_the_losses(losses):
-    found = y_range(np.array(losses), np.array(losses))
+@given(st.sampled_from([y_range, full_range]), st.lists(LOSSES, max_size=60))
+@example(y_range, [1.7e308, -1.7e308] * 9)
+@example(full_range, [1.7e308, -1.7e308])
+def test_a_range_is_an_interval_or_none_whatever_the_values(bound, losses):
+    with np.errstate(over="ignore"):
+        found = bound(np.array(losses), np.array(losses))
     if found is None:
         assert not np.isfinite(losses).any()
     else:

@@ -1,6 +1,7 @@
 """Board: chart, picker, options and legend show one thing, and one number."""
 
 import itertools
+import math
 import threading
 import xml.etree.ElementTree as ET
 
@@ -10,6 +11,7 @@ import pytest
 from lr_widget import Curve, Point, Repeats
 from lr_widget.axis import lr_text
 from lr_widget.board import Board
+from lr_widget.curves import Curves
 
 
 def sweep(n=100, scale=1.0, seed=0):
@@ -192,6 +194,37 @@ def test_a_view_is_zoomed_until_the_whole_curve_is_asked_for(person):
     assert not board.options.zoomed
 
 
+def test_a_view_of_the_linear_axis_that_comes_late_changes_nothing(person):
+    board = person.board
+    person.says("options", action="set", name="y_log", value=True)
+    shown = board.chart.x_scale.min, board.chart.y_scale.min
+    person.says("picker", action="view", x=[1e-4, 1e-2], y=[-0.5, 1.5])
+    assert (board.chart.x_scale.min, board.chart.y_scale.min) == shown
+    assert (board.options.zoomed, board.chart.zoomed) == (False, False)
+    assert person.errors == []
+
+
+def test_the_legend_has_the_lowest_loss_of_a_curve_that_ended_in_nan(person):
+    points = [*sweep(), Point(100, 20.0, float("nan"))]
+    person.board.curves.add(Curve(points), "diverged")
+    whole, diverged = (curve["text"] for curve in person.board.legend.curves)
+    assert diverged.split(", ") == ["101 steps", whole.split(", ")[1]]
+
+
+def test_no_number_of_a_mark_is_infinite(person):
+    board, huge = person.board, itertools.cycle([1.7e308, -1.7e308])
+    points = [
+        Point(p.step, p.lr, p.loss, metrics={"accuracy": next(huge)}) for p in sweep()
+    ]
+    board.curves.add(Curve(points))
+    board.options.beta = 0.0
+    board.options.measure = "accuracy"
+    assert board.picker.suggestions
+    for mark in board.picker.suggestions:
+        heights = [place["y"] for place in (mark, mark["origin"]) if place]
+        assert all(y is None or math.isfinite(y) for y in heights)
+
+
 def test_of_a_growing_curve_nothing_is_read_off_until_it_is_done(person):
     board, grown = person.board, Curve()
     board.curves.add(grown, "new")
@@ -240,3 +273,34 @@ def test_a_closed_board_shows_nothing_any_more_and_complains_of_nothing(person):
     board.show_lr(1e-3)
     assert board.picker.suggestions == before
     assert board.picker.lr is None
+
+
+def test_while_the_board_draws_no_other_thread_changes_the_curves(person, monkeypatch):
+    board, place, free = person.board, Curves.place, []
+
+    def changes(curves):
+        free.append(curves.held().acquire(blocking=False))
+        if free[-1]:
+            curves.held().release()
+
+    def asked(curves, name):
+        other = threading.Thread(target=changes, args=[curves])
+        other.start()
+        other.join()
+        drawn.add(name)
+        return place(curves, name)
+
+    monkeypatch.setattr(Curves, "place", asked)
+    drawn = set()
+    board.grow(board.curves["a"])
+    for draws, *said in (
+        (board.show,),
+        (board.svg,),
+        (board.grow, board.curves["a"]),
+        (board.show_lr, 1e-3),
+    ):
+        drawn.clear()
+        draws(*said)
+        assert drawn == {"a"}
+    assert free
+    assert not any(free)

@@ -295,3 +295,31 @@ def test_fit_chart_shows_validation_losses_at_the_last_step_of_their_epochs():
     chart.show(curve)
     assert chart._valid.x.tolist() == [1.0, 3.0]
     assert chart._valid.y.tolist() == pytest.approx([0.8, 0.6])
+
+
+@pytest.mark.parametrize("measure", ["loss", "accuracy"])
+@pytest.mark.parametrize("y_log", [False, True])
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.geomspace(1e300, 1.0, 100),
+        np.geomspace(1.0, 1e-320, 100),
+        np.tile([-1.7e308, 1.7e308], 50),
+        np.full(100, 1.7e308),
+        np.full(100, 1e-320),
+        np.zeros(100),
+    ],
+)
+def test_the_largest_and_the_smallest_values_have_an_axis(
+    chart, measure, y_log, values
+):
+    curves = Curves()
+    points = enumerate(zip(np.geomspace(1e-7, 10.0, 100), values, strict=True))
+    curves.add(Curve(Point(i, x, y, metrics={"accuracy": y}) for i, (x, y) in points))
+    chart.measure = measure
+    chart.set_y_log(y_log)
+    with np.errstate(all="ignore"):
+        chart.show(curves)
+    low, high = chart.y_scale.min, chart.y_scale.max
+    assert (0 if y_log else -np.inf) < low < high < np.inf
+    assert np.isfinite(chart._y_axis.tick_values.astype(float)).all()

@@ -146,3 +146,40 @@ def test_a_hidden_sweep_that_a_person_shows_again_is_drawn_beside_the_others():
         curves.add(curve())
     curves.show("sweep 1")
     assert len(curves.visible()) == SHOWN + 1
+
+
+def test_who_goes_through_the_curves_is_not_hurt_by_a_removal(three):
+    seen = []
+    for name, _ in three.items():
+        seen.append(name)
+        if name == "sweep 1":
+            del three["sweep 2"]
+    assert seen == ["sweep 1", "sweep 2", "sweep 3"]
+    for sweep in three.values():
+        if len(three) > 1:
+            del three["sweep 3"]
+        assert len(sweep) == 2
+
+
+@pytest.mark.parametrize("name", ["", "  ", 5, ["a"]])
+def test_a_curve_is_not_added_under_what_is_no_name(three, name):
+    with pytest.raises(ValueError, match="name must be a text"):
+        three.add(curve(), name)
+    assert list(three) == ["sweep 1", "sweep 2", "sweep 3"]
+
+
+def test_a_name_that_looks_like_a_number_of_ours_is_never_removed():
+    curves = Curves()
+    curves.add(curve(), "sweep 1")
+    assert curves.add(curve()) == "sweep 1 (2)"
+    for _ in range(KEPT):
+        curves.add(curve())
+    assert "sweep 1" in curves
+    assert "sweep 1 (2)" not in curves
+    assert len(curves) == KEPT + 1
+
+
+def test_a_column_of_the_frame_is_no_name_of_a_metric():
+    for taken in Curves().to_frame().columns.union(["curve", "repeat"]):
+        with pytest.raises(ValueError, match="taken"):
+            Curve([Point(0, 1e-3, 1.0, metrics={taken: 1.0})])

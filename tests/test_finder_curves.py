@@ -60,6 +60,15 @@ def test_a_sweep_has_the_name_it_was_given(finder):
     assert list(finder.curves) == ["wd=0", "wd=0 (2)"]
 
 
+def test_a_sweep_of_a_name_that_cannot_be_changes_nothing(finder):
+    finder.range_test(num_iter=10).wait(LONG)
+    with pytest.raises(ValueError, match="name must be a text"):
+        finder.range_test(name="", end_lr=1.0, num_iter=20)
+    assert list(finder.curves) == ["sweep 1"]
+    assert (finder.end_lr, finder.num_iter) == (10.0, 10)
+    assert finder._board.chart.x_scale.max == 10.0
+
+
 def test_a_sweep_that_was_stopped_before_its_first_step_is_not_kept(gated):
     finder, gate = gated
     run = finder.range_test()
@@ -141,7 +150,10 @@ def test_a_comparison_that_cannot_be_changes_nothing(finder):
     for wrong in ({}, {"a": {"no_option": 1}}, {"a": {}, "b": {"batch_size": 0}}):
         with pytest.raises(ValueError, match="variations"):
             finder.compare(wrong)
+    with pytest.raises(ValueError, match="name must be a text"):
+        finder.compare({"a": {}, " ": {}}, end_lr=1.0)
     assert list(finder.curves) == ["sweep 1"]
+    assert finder._board.chart.x_scale.max == 10.0
     assert finder.state in ("done", "diverged")
     assert finder.num_iter == 10
 

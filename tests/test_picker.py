@@ -86,6 +86,7 @@ def test_a_take_without_a_name_is_ignored(calls, name):
         {"y": [1, 1]},
         {"y": [False, True]},
         {"y": [float("-inf"), 0]},
+        {"y": [-1.7e308, 1.7e308]},
     ],
     ids=str,
 )

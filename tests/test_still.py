@@ -1,8 +1,15 @@
 """Still: one picture in a saved notebook, the newest, and none where nobody looks."""
 
+import threading
+
+import IPython
+import IPython.display
 import nbformat
 import pytest
+from driving import LONG, gated_finder
 from nbclient import NotebookClient
+
+from lr_widget.still import Still
 
 SETUP = """
 import torch
@@ -63,3 +70,74 @@ def test_a_picture_that_cannot_be_drawn_is_told_and_does_not_fail_the_run():
     )
     assert outputs[0].text.split()[1] == "True"
     assert outputs[0].text.split()[0] in ("done", "diverged")
+
+
+def test_in_voila_the_live_widget_stays_since_people_come_later(monkeypatch):
+    monkeypatch.setenv("VOILA_KERNEL_ID", "1")
+    outputs, _ = executed("finder", "finder.range_test().wait()")
+    assert "application/vnd.jupyter.widget-view+json" in outputs[0].data
+
+
+class TerminalInteractiveShell:
+    """As much of IPython's as is looked at here; it is known by its name."""
+
+
+class Notebook:
+    """A shell that shows what is displayed, and what is put in its place."""
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What a shell shows, which is a notebook unless it is made a terminal."""
+    shown = []
+
+    def show(data, **_):
+        shown.append(data)
+
+    monkeypatch.setattr(IPython, "get_ipython", Notebook)
+    monkeypatch.setattr(IPython.display, "display", show)
+    monkeypatch.setattr(IPython.display, "update_display", show)
+    return shown
+
+
+def test_a_terminal_shows_a_line_and_is_not_written_to_later(shown, monkeypatch):
+    monkeypatch.setattr(IPython, "get_ipython", TerminalInteractiveShell)
+    still = Still("key", pytest.fail)
+    still.show({}, "a line")
+    still.update(lambda: ("<svg/>", None), "another")
+    assert shown == [{"text/plain": "a line"}]
+
+
+def test_of_many_pictures_in_a_row_one_is_drawn_at_a_time_and_the_last_is_shown(shown):
+    began, go, done = threading.Event(), threading.Event(), threading.Event()
+    threads = set()
+
+    def first():
+        began.set()
+        assert go.wait(LONG)
+        threads.update(threading.enumerate())
+        return "<svg>first</svg>", None
+
+    def last():
+        done.set()
+        return "<svg>last</svg>", None
+
+    still = Still("key", pytest.fail)
+    still.show({}, "a line")
+    before = {*threading.enumerate()}
+    still.update(first, "first")
+    assert began.wait(LONG)
+    for _ in range(50):
+        still.update(last, "last")
+    go.set()
+    assert done.wait(LONG)
+    (drawer,) = threads - before
+    drawer.join(LONG)
+    assert [data["text/plain"] for data in shown[2:]] == ["first", "last"]
+
+
+def test_a_closed_finder_is_shown_as_a_line(shown):
+    with gated_finder(num_iter=5) as (finder, _):
+        finder.close()
+        finder._ipython_display_()
+    assert shown[0] == {"text/plain": repr(finder)}
