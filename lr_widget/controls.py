@@ -29,8 +29,46 @@ class Prompt(ipywidgets.Widget):
             self.comm._reply_subshell_for = lambda data, default: default
 
 
-class Button(Prompt, ipywidgets.Button):
-    """A push button whose click is handled even while a cell runs."""
+@ipywidgets.register
+class Button(Prompt, ipywidgets.DOMWidget):
+    """A push button whose click is handled even while a cell runs.
+
+    Unlike `ipywidgets.Button` it keeps the focus when it is disabled, and keys that are
+    pressed on it do not reach the shortcuts of the notebook.
+
+    Attributes
+    ----------
+    description : str
+        What is written on it.
+    icon : str
+        Name of a Font Awesome icon, such as `"play"`.
+    disabled : bool
+        Whether it takes no clicks.
+    """
+
+    _view_name = Unicode("ButtonView").tag(sync=True)
+    _view_module = Unicode(NPM_NAME).tag(sync=True)
+    _view_module_version = Unicode(NPM_RANGE).tag(sync=True)
+    _model_name = Unicode("ButtonModel").tag(sync=True)
+    _model_module = Unicode(NPM_NAME).tag(sync=True)
+    _model_module_version = Unicode(NPM_RANGE).tag(sync=True)
+
+    description = Unicode("").tag(sync=True)
+    icon = Unicode("").tag(sync=True)
+    disabled = Bool(False).tag(sync=True)
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self._clicked = ipywidgets.CallbackDispatcher()
+        self.on_msg(self._receive)
+
+    def on_click(self, handler, remove: bool = False) -> None:
+        """Call `handler()` whenever a person presses the button."""
+        self._clicked.register_callback(handler, remove=remove)
+
+    def _receive(self, _widget, content, _buffers) -> None:
+        if content.get("action") == "click":
+            self._clicked()
 
 
 @ipywidgets.register

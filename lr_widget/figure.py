@@ -20,7 +20,7 @@ class LossFigure(bqplot.Figure):
         self.y_scale = bqplot.LinearScale(min=0.0, max=1.0)
         self.plane = {"x": x_axis.scale, "y": self.y_scale}
         self.raw = Line(
-            scales=self.plane, colors=[BLUE], opacities=[0.4], stroke_width=1.0
+            scales=self.plane, colors=[BLUE], opacities=[0.5], stroke_width=1.0
         )
         self.smooth = Line(scales=self.plane, colors=[BLUE], stroke_width=2.5)
         self._y_axis = bqplot.Axis(

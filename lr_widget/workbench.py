@@ -155,10 +155,10 @@ class Workbench(ipywidgets.VBox):
 
     def _listen(self) -> None:
         panel = self._panel
-        panel.run.on_click(self._guarded(lambda _: self.range_test()))
-        panel.pause.on_click(self._guarded(lambda _: self._pause_or_resume()))
-        panel.stop.on_click(self._guarded(lambda _: self.stop()))
-        panel.fit.on_click(self._guarded(lambda _: self.fit_one_cycle()))
+        panel.run.on_click(self._guarded(self.range_test))
+        panel.pause.on_click(self._guarded(self._pause_or_resume))
+        panel.stop.on_click(self._guarded(self.stop))
+        panel.fit.on_click(self._guarded(self.fit_one_cycle))
         panel.lr.on_submit(self._guarded(self._take_lr))
         panel.epochs.on_submit(self._guarded(self._take_epochs))
         self._board.listen(self._guarded, lambda lr: setattr(self, "lr", lr))

@@ -63,7 +63,7 @@ def gated_finder(num_iter):
 
 def press(button):
     """Press a button as the browser does."""
-    button._handle_custom_msg({"event": "click"}, [])
+    button._handle_custom_msg({"action": "click"}, [])
 
 
 def submit(field, text):

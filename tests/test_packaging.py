@@ -19,7 +19,7 @@ import pytest
 
 import lr_widget
 from lr_widget._frontend import NPM_NAME, NPM_RANGE
-from lr_widget.controls import Field, Message
+from lr_widget.controls import Button, Field, Message
 from lr_widget.legend import Legend
 from lr_widget.options import Options
 from lr_widget.picker import LRPicker
@@ -30,7 +30,7 @@ SOURCES = ROOT / "js" / "src"
 ROOMS = Path(lr_widget.__file__).parent
 PACKAGE = json.loads((ROOT / "js" / "package.json").read_text("utf-8"))
 EXTENSION = f"share/jupyter/labextensions/{NPM_NAME}"
-WIDGETS = [Field, Legend, LRPicker, Message, Options]
+WIDGETS = [Button, Field, Legend, LRPicker, Message, Options]
 
 
 # One truth ----------------------------------------------------------------------

@@ -1,3 +1,4 @@
+export { ButtonModel, ButtonView } from './button';
 export { FieldModel, FieldView } from './field';
 export { LegendModel, LegendView } from './legend';
 export { MessageModel, MessageView } from './message';
