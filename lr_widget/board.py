@@ -321,7 +321,7 @@ class Board:
 
 
 def _summary(sweep: Sweep) -> str:
-    steps = f"{points(sweep):,} steps"
     losses = sweep.trace("loss", 0.0).values
+    steps = "1 step" if len(losses) == 1 else f"{len(losses):,} steps"
     losses = losses[np.isfinite(losses)]  # the last of a diverged one is not
     return f"{steps}, lowest loss {loss_text(losses.min())}" if len(losses) else steps

@@ -7,6 +7,8 @@ from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
 from contextlib import AbstractContextManager
 from typing import Any
 
+import numpy as np
+
 from .curve import Curve
 from .repeats import Repeats
 
@@ -33,6 +35,20 @@ def checked_name(name: object) -> str:
     if not isinstance(name, str) or not name.strip():
         raise ValueError(f"name must be a text, not {name!r}: try 'first try'")
     return name
+
+
+def _check_sweep(sweep: object) -> None:
+    """Refuse what has no place on a log axis: it would fail each frame from then on."""
+    if not isinstance(sweep, Sweep):
+        raise ValueError(
+            f"sweep must be a Curve or Repeats, not {sweep!r}: try Curve.load(path)"
+        )
+    lrs = sweep.trace("loss", 0.0).lrs
+    if len(lrs) and not (0 < lrs[0] and lrs[-1] < np.inf and (np.diff(lrs) >= 0).all()):
+        raise ValueError(
+            "sweep must have positive learning rates that rise, as those of a range"
+            " test: a fit is shown by fit_one_cycle"
+        )
 
 
 def _nothing() -> None:
@@ -126,8 +142,9 @@ class Curves(Mapping[str, Sweep]):
         Raises
         ------
         ValueError
-            If `name` is no text, or blank.
+            If `name` is no text, or blank, or `sweep` is none.
         """
+        _check_sweep(sweep)
         with self._lock:
             if name is None:
                 self._tidy()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lr_widget import Curve, Point
+from lr_widget import Curve, Point, Repeats
 from lr_widget.curves import KEPT, SHOWN, Curves
 
 
@@ -183,3 +183,23 @@ def test_a_column_of_the_frame_is_no_name_of_a_metric():
     for taken in Curves().to_frame().columns.union(["curve", "repeat"]):
         with pytest.raises(ValueError, match="taken"):
             Curve([Point(0, 1e-3, 1.0, metrics={taken: 1.0})])
+
+
+BEYOND = [[1e-3, float("nan")], [1e-3, float("inf")]]
+
+
+@pytest.mark.parametrize("lrs", [[0.0, 1e-3], [-1.0], [1e-3, 1e-2, 1e-4], *BEYOND])
+def test_a_curve_that_is_no_range_test_is_refused_and_nothing_changes(three, lrs):
+    with pytest.raises(ValueError, match="sweep must have positive learning rates"):
+        three.add(Curve(Point(i, lr, 1.0) for i, lr in enumerate(lrs)))
+    assert list(three) == ["sweep 1", "sweep 2", "sweep 3"]
+
+
+ZERO = Repeats([Curve([Point(0, 0.0, 1.0)])])
+
+
+@pytest.mark.parametrize("wrong", ["sweep", None, ZERO])
+def test_what_is_no_sweep_is_refused_and_nothing_changes(three, wrong):
+    with pytest.raises(ValueError, match="sweep must"):
+        three.add(wrong)
+    assert list(three) == ["sweep 1", "sweep 2", "sweep 3"]

@@ -40,7 +40,10 @@ type Switch = keyof typeof SWITCHES;
 /// kernel has answered, its traits are shown, whatever it made of it.
 export class OptionsView extends DOMWidgetView {
   private readonly asker = uuid();
-  private readonly smoothing = new Smoothing((beta) => this.set('beta', beta));
+  private readonly smoothing = new Smoothing((beta) => {
+    this.wanted = beta;
+    this.set('beta', beta);
+  });
   private readonly axis = document.createElement('label');
   private readonly select = document.createElement('select');
   private readonly switches = new Map<Switch, HTMLInputElement>();
@@ -49,9 +52,9 @@ export class OptionsView extends DOMWidgetView {
     this.download(text.toLowerCase() as Format),
   );
   private readonly error = document.createElement('span');
-  // The last question, and whether its answer is still on the way.
   private asked = 0;
-  private waiting = false;
+  // The smoothing that was asked for, until the kernel has answered.
+  private wanted: number | null = null;
   private awaited: Format | null = null;
 
   override render(): void {
@@ -80,9 +83,13 @@ export class OptionsView extends DOMWidgetView {
     for (const name of this.switches.keys()) this.showSwitch(name);
   }
 
-  // Answers to the first moves of a drag arrive when the hand is further on.
+  // Answers to the first moves of a drag arrive when the hand is further on. The last
+  // one is known by its number: a kernel that awaits something never says it is idle.
   private showBeta(): void {
-    if (!this.waiting) this.smoothing.show(this.model.get('beta'));
+    const beta: number = this.model.get('beta');
+    if (this.wanted !== null && this.wanted !== beta) return;
+    this.wanted = null;
+    this.smoothing.show(beta);
   }
 
   private showMeasures(): void {
@@ -144,14 +151,13 @@ export class OptionsView extends DOMWidgetView {
   /// Sends, and calls `done` when the kernel has handled it.
   private ask(content: object, done = () => {}): void {
     const turn = ++this.asked;
-    this.waiting = true;
     const callbacks = this.callbacks();
     const status = (message: { content: object }) => {
       const { execution_state: state } = message.content as Record<string, string>;
       if (state !== 'idle') return;
       done();
       if (turn !== this.asked) return;
-      this.waiting = false;
+      this.wanted = null;
       this.show();
     };
     callbacks.iopub = { ...callbacks.iopub, status };

@@ -114,6 +114,14 @@ test('while a person drags, the number is theirs; later answers do not jerk it',
   expect(number()).toBe('0.5');
 });
 
+test('the slider follows the kernel again where no idle comes, as while a cell awaits', () => {
+  drag(50);
+  release();
+  options.model.set('beta', 0.9);
+  options.model.set('beta', 0.5);
+  expect(number()).toBe('0.5');
+});
+
 test('a smoothing that the kernel refused goes back to the kernel’s', () => {
   drag(50);
   release();
