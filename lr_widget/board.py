@@ -6,25 +6,22 @@ are kept the same.
 
 from __future__ import annotations
 
-import io
 import threading
 from collections.abc import Callable, Iterable
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
-from . import annotation, picture, reading
+from . import annotation, reading
 from .axis import loss_text, lr_text
 from .chart import LRChart
 from .controls import Message
 from .curves import Curves, Sweep, points
 from .legend import Legend
-from .line import thin
 from .options import Options
 from .palette import curve_style
 from .picker import LRPicker
-from .repeats import Repeats
+from .poster import Poster
 
 _LAYOUT = {"width": "auto", "height": "340px", "min_width": "180px"}
 
@@ -47,6 +44,8 @@ class Board:
         What the chart spans before there is a curve.
     measures
         What a sweep will measure.
+    looks_new
+        Called after the curves or the options have changed.
 
     Attributes
     ----------
@@ -63,8 +62,9 @@ class Board:
         start_lr: float,
         end_lr: float,
         measures: Iterable[str] = ("loss",),
+        looks_new: Callable[[], object] = lambda: None,
     ) -> None:
-        self._lock = lock
+        self._lock, self._looks_new = lock, looks_new
         self._lr: float | None = None
         self._growing: Sweep | None = None
         self._closed = False
@@ -151,61 +151,23 @@ class Board:
         """Show nothing any more."""
         self._closed = True
 
-    def picture(self) -> tuple[str, bytes | None]:
-        """The chart as SVG, and the curve in front as PNG, if that can be had."""
-        return self.svg(), self.png()
-
-    def svg(self) -> str:
-        """The chart as a static picture."""
+    def poster(self) -> Poster:
+        """What the chart shows now, all of it also when it is zoomed, as a picture."""
         with self._lock, self.curves.held():
-            return self._svg()
-
-    def _svg(self) -> str:
-        look = self.options.measure, self.options.beta
-        strokes, bands = [], []
-        for name, sweep in self.curves.visible().items():
-            if self.options.measure not in sweep.measures:
-                continue
-            color, _ = curve_style(self.curves.place(name))
-            front = name == self.curves.front
-            lrs, values, smooth = sweep.trace(*look)
-            if isinstance(sweep, Repeats):
-                bands.append(picture.Band(*sweep.band(*look), color, name))
-            elif front:
-                strokes.append(picture.Stroke(*thin(lrs, values), color, 1.0, 0.4))
-            width = 2.5 if front else 1.5
-            strokes.append(picture.Stroke(*thin(lrs, smooth), color, width, 1.0, name))
-        marks = [
-            picture.Mark(mark["name"], mark["lr"], mark["y"], mark["color"])
-            for mark in self.picker.suggestions
-            if mark["y"] is not None
-        ]
-        x, y = self.chart.x_scale, self.chart.y_scale
-        return picture.svg(
-            strokes,
-            x_range=(x.min, x.max),
-            y_range=(y.min, y.max),
-            y_log=self.options.y_log,
-            y_label=self.options.measure,
-            lr=self._lr,
-            marks=marks,
-            bands=bands,
-            words=self.message.value,
-        )
-
-    def png(self) -> bytes | None:
-        """The curve in front as a picture in pixels, where matplotlib is installed."""
-        if find_spec("matplotlib") is None:
-            return None
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(7.2, 4.0), layout="constrained")
-        front = self._front()
-        if front is not None:
-            front.plot(figure.subplots(), beta=self.options.beta, lr=self._lr)
-        pixels = io.BytesIO()
-        figure.savefig(pixels, format="png", dpi=100)
-        return pixels.getvalue()
+            curves, x_range, y_range = self.curves, *self.chart.whole_range()
+            shown = curves.visible()
+            names = sorted(shown, key=lambda name: name == curves.front)
+            return Poster(
+                [(name, shown[name], curves.place(name)) for name in names],
+                self.options.measure,
+                self.options.beta,
+                self.options.y_log,
+                x_range,
+                y_range,
+                self._lr,
+                list(self.picker.suggestions),
+                self.message.value,
+            )
 
     def _front(self) -> Sweep | None:
         """The sweep in front, if it is drawn and has points."""
@@ -220,6 +182,7 @@ class Board:
     def _show_all(self) -> None:
         with self._lock:
             self.show()
+        self._looks_new()
 
     def _restyle(self, change: Any) -> None:
         """Draw as the options say; some of them need no more than the picker."""
@@ -244,6 +207,7 @@ class Board:
                     chart.measure,
                 )
                 self.show()
+        self._looks_new()
 
     def _show_regions(self) -> None:
         front = self._read() if self.options.regions else None
@@ -317,7 +281,7 @@ class Board:
         """Name and text of a file to download."""
         if kind == "csv":
             return "lr_widget.csv", self.curves.to_frame().to_csv(index=False)
-        return f"lr_widget.{kind}", self.svg()
+        return f"lr_widget.{kind}", self.poster().svg()
 
 
 def _summary(sweep: Sweep) -> str:

@@ -104,6 +104,13 @@ class LRChart(LossFigure):
         self.zoomed = False
         self._span()
 
+    def whole_range(self) -> tuple[Range, Range]:
+        """First and last LR, lowest and highest value, of all that is drawn."""
+        across = [self._planned, *(x for x, _ in self._drawn.values() if x)]
+        down = [y for _, y in self._drawn.values() if y]
+        down = down or [(self.y_scale.min, self.y_scale.max)]
+        return _union(across), _union(down)
+
     def close(self) -> None:
         """Close the figure, and the y scale that is not on it."""
         self._linear.close()
@@ -177,13 +184,10 @@ class LRChart(LossFigure):
 
     def _span(self) -> None:
         """Span the axes over all that is drawn, unless a person has chosen."""
-        if self.zoomed:
-            return
-        across = [self._planned, *(x for x, _ in self._drawn.values() if x)]
-        self._span_x((min(a for a, _ in across), max(b for _, b in across)))
-        down = [y for _, y in self._drawn.values() if y]
-        if down:
-            self._span_y((min(a for a, _ in down), max(b for _, b in down)))
+        if not self.zoomed:
+            x, y = self.whole_range()
+            self._span_x(x)
+            self._span_y(y)
 
     def _span_x(self, shown: Range) -> None:
         """Show these LRs, a tick at each decade, or more of them on less."""
@@ -191,3 +195,7 @@ class LRChart(LossFigure):
             self.x_scale.min, self.x_scale.max = shown
         marked = decades(*shown)
         self._x_axis.tick_values = marked if len(marked) > 1 else log_ticks(*shown)
+
+
+def _union(ranges: list[Range]) -> Range:
+    return min(low for low, _ in ranges), max(high for _, high in ranges)

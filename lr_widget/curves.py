@@ -189,10 +189,10 @@ class Curves(Mapping[str, Sweep]):
         ValueError
             If `to` is empty, or another curve's name.
         """
-        to = to.strip()
+        to = checked_name(to).strip()
         with self._lock:
             self._known(name)
-            if not to or (to != name and to in self._sweeps):
+            if to != name and to in self._sweeps:
                 raise ValueError(f"to must be a new name, not {to!r}: try '{name} b'")
             again = {name: to}
             self._sweeps = {again.get(k, k): v for k, v in self._sweeps.items()}

@@ -164,7 +164,6 @@ class LRFinder(Workbench):
             )
             curve = Curve(num_iter=steps)
             self._board.plan(start, end)
-            self._forget_empty()
             self.curves.add(curve, wanted)
             self.start_lr, self.end_lr, self.num_iter = start, end, steps
 
@@ -223,7 +222,6 @@ class LRFinder(Workbench):
                 for name, given in variations.items()
             }
             self._board.plan(start, end)
-            self._forget_empty()
             sweeps: dict[str, Sweep] = {}
             for name, repeats in times.items():
                 one = repeats == 1

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .axis import decades, log_ticks, loss_text, lr_text, ticks
 from .element import SIZE, bold, dot, halo, line, path, rect, safe, text
+from .palette import PICK
 from .placement import Box, beside, leader, place, text_width
 from .plane import Plane
 
@@ -18,9 +19,6 @@ Array = NDArray[np.float64]
 
 _FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
 _INK, _QUIET, _GRID = "#1f2328", "#57606a", "#e6e8eb"
-
-#: Vermillion of Okabe and Ito, as the widget's own pick.
-_PICK = "#D55E00"
 
 #: Longest name that a legend writes out.
 _NAME = 32
@@ -206,8 +204,8 @@ def _labels(
         left = beside(picked, wide, box)
         label = Box(left, box.top + 4, left + wide, box.top + 24)
         taken += [label, Box(picked - 2, box.top, picked + 2, box.bottom)]
-        behind.append(line(picked, box.top, picked, box.bottom, _PICK, 2))
-        front.append(rect(label, f' rx="4" fill="{_PICK}"'))
+        behind.append(line(picked, box.top, picked, box.bottom, PICK, 2))
+        front.append(rect(label, f' rx="4" fill="{PICK}"'))
         front.append(bold(left + wide / 2, label.top + 14.5, said, "#ffffff"))
     dots = [(mark, float(plane.x(mark.lr)), float(plane.y(mark.y))) for mark in marks]
     dots = [each for each in dots if np.isfinite(each[1:]).all()]

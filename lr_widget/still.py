@@ -10,12 +10,15 @@ from __future__ import annotations
 import base64
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-#: Draws the picture as SVG, and as PNG where that can be.
-Draw = Callable[[], tuple[str, bytes | None]]
+from .poster import Poster
+
+#: How many seconds a picture waits for a newer one: a slider goes through many.
+_REST = 0.5
 
 #: Marks the place of the picture before there is one.
 _PLACE = '<span class="lr-widget-picture"></span>'
@@ -38,7 +41,7 @@ class Still:
         self._unattended: str | None = None
         self._shown, self._last = False, ""
         # The newest alone; it is put in and taken out by different threads.
-        self._next: deque[tuple[Draw, str]] = deque(maxlen=1)
+        self._next: deque[tuple[Callable[[], Poster], str]] = deque(maxlen=1)
         self._lock = threading.Lock()
 
     def show(self, view: dict[str, Any], text: str) -> None:
@@ -62,8 +65,8 @@ class Still:
         display(place, raw=True, display_id=self._picture)
         self._shown, self._last = True, ""
 
-    def update(self, draw: Draw, text: str) -> None:
-        """Show the picture that `draw` gives from now on; `text` says the same.
+    def update(self, draw: Callable[[], Poster], text: str) -> None:
+        """Show the poster that `draw` gives from now on; `text` says the same.
 
         Pixels take a quarter of a second, so nobody waits for them, unless the cell
         must not end before: what comes later is lost on a notebook without a person.
@@ -74,12 +77,13 @@ class Still:
         if self._unattended is not None:
             self._publish()
         elif not self._lock.locked():  # who holds it looks again once it is free
-            threading.Thread(target=self._publish, daemon=True).start()
+            threading.Thread(target=self._publish, args=[_REST], daemon=True).start()
 
-    def _publish(self) -> None:
+    def _publish(self, rest: float = 0) -> None:
         while self._next:
             try:
                 with self._lock:
+                    time.sleep(rest)
                     self._publish_next()
             except Exception as error:  # a picture is not worth a run
                 self._failed(error)
@@ -90,11 +94,13 @@ class Still:
         if not self._next:
             return  # another thread has shown the newest
         draw, text = self._next.pop()
-        svg, png = draw()
+        poster = draw()
+        svg = poster.svg()
         if svg == self._last:
             return
         self._last = svg
         picture = {"image/svg+xml": svg, "text/plain": text}
+        png = poster.png()
         if png is not None:
             picture["image/png"] = base64.b64encode(png).decode()
         update_display(picture, raw=True, display_id=self._picture)

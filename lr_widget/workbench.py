@@ -69,7 +69,7 @@ class Workbench(ipywidgets.VBox):
         # The observers of `state` are the user's: the herald calls them without it.
         self._lock = threading.RLock()
         self._herald = Herald(self.notify_change, failed=self._report)
-        self._board = Board(self._lock, start_lr, end_lr, measures)
+        self._board = Board(self._lock, start_lr, end_lr, measures, self._show_still)
         self._fit_chart = FitChart(layout={"width": "auto", "height": "260px"})
         self._panel = Panel(self._board, self._fit_chart)
         super().__init__(self._panel.children, layout={"max_width": "1100px"})
@@ -254,6 +254,8 @@ class Workbench(ipywidgets.VBox):
         try:
             with self._lock:
                 if run is self._run:
+                    if run.state in ENDS:
+                        self._forget_empty()
                     self._show_run()
         finally:
             self._herald.tell_all()
@@ -341,7 +343,7 @@ class Workbench(ipywidgets.VBox):
         """Keep the picture of the saved notebook up to date, between runs."""
         if self._closed or self.state not in (*ENDS, "idle") or not points(self.curve):
             return
-        self._still.update(self._board.picture, repr(self))
+        self._still.update(self._board.poster, repr(self))
 
     def _hint(self) -> str:
         """What to do next, in a sentence."""

@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+from driving import LONG
 
 from lr_widget import Curve, Point, Repeats
 from lr_widget.axis import lr_text
@@ -243,12 +244,13 @@ def test_the_picture_has_the_curves_the_pick_and_the_words(person):
     board = person.board
     board.curves.add(Repeats([sweep(seed=i) for i in range(3)]), "repeats")
     board.show_lr(2.5e-3)
-    tree = ET.fromstring(board.svg())
+    poster = board.poster()
+    tree = ET.fromstring(poster.svg())
     text = " ".join(tree.itertext())
     assert "lr 2.5e-3" in text
     assert board.message.value in text
     assert "repeats" in text
-    assert board.png()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert poster.png()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
 def test_the_files_are_the_curves_in_numbers_and_the_picture(person):
@@ -256,7 +258,7 @@ def test_the_files_are_the_curves_in_numbers_and_the_picture(person):
     for kind in ("svg", "png"):
         name, text = person.board._file(kind)
         assert name == f"lr_widget.{kind}"
-        assert text == person.board.svg()
+        assert text == person.board.poster().svg()
     name, text = person.board._file("csv")
     assert name == "lr_widget.csv"
     head, *rows = text.splitlines()
@@ -295,7 +297,7 @@ def test_while_the_board_draws_no_other_thread_changes_the_curves(person, monkey
     board.grow(board.curves["a"])
     for draws, *said in (
         (board.show,),
-        (board.svg,),
+        (lambda: board.poster().svg(),),
         (board.grow, board.curves["a"]),
         (board.show_lr, 1e-3),
     ):
@@ -304,3 +306,36 @@ def test_while_the_board_draws_no_other_thread_changes_the_curves(person, monkey
         assert drawn == {"a"}
     assert free
     assert not any(free)
+
+
+def test_the_picture_shows_the_whole_of_what_is_chosen_also_when_the_chart_is_zoomed(
+    person,
+):
+    board = person.board
+    person.says("options", action="set", name="measure", value="accuracy")
+    whole = board.poster()
+    person.says("picker", action="view", x=[1e-4, 1e-2], y=[0.1, 0.2])
+    assert board.poster().x_range == whole.x_range == (1e-7, 10.0)
+    assert board.poster().y_range == whole.y_range
+    assert whole.measure == "accuracy"
+    assert "accuracy" in whole.svg()
+
+
+def test_whoever_keeps_a_picture_is_told_of_every_change_and_under_no_lock():
+    lock, told = threading.RLock(), []
+
+    def look():
+        def take():
+            with lock:
+                told.append(True)
+
+        other = threading.Thread(target=take, daemon=True)
+        other.start()
+        other.join(LONG)
+
+    board = Board(lock, 1e-7, 10.0, looks_new=look)
+    board.curves.add(sweep(), "a")
+    board.options.beta = 0.5
+    board.options.y_log = True
+    board.curves.rename("a", "b")
+    assert told == [True] * 4

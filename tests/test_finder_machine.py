@@ -86,16 +86,13 @@ class Finder(RuleBasedStateMachine):
         same = all(map(torch.equal, weights(self.finder.task), self.before))
         assert same == (self.job == "range test" or not self.points)
 
-    def shown(self):
-        return self.finder.history if self.job == "fit" else self.finder.curve
-
     def begun(self, run, job, total):
         assert run is self.finder._run
         self.job, self.total, self.points, self.state = job, total, 0, "running"
         self.error = self.fault = None
         self.before = weights(self.finder.task)
         self.made = threading.Semaphore(0)
-        curve = self.shown()
+        self.shown = curve = self.finder.history if job == "fit" else self.finder.curve
         append = curve.append
         curve.append = lambda point: (append(point), self.made.release())
         self.go_on()
@@ -263,7 +260,7 @@ class Finder(RuleBasedStateMachine):
         assert (self.finder._run.state if self.finder._run else "idle") == self.state
         assert self.finder.lr == self.lr
         if self.job:
-            assert len(self.shown()) == self.points
+            assert len(self.shown) == self.points
 
     @invariant()
     def the_states_told_follow_each_other_to_the_last(self):
@@ -287,7 +284,7 @@ class Finder(RuleBasedStateMachine):
         if self.job and not self.active:
             chart = self.finder._board.chart
             chart = chart if self.job == "range test" else self.finder._fit_chart
-            drawn = np.isfinite(self.shown().losses).any()  # a line of NaN is none
+            drawn = np.isfinite(self.shown.losses).any()  # a line of NaN is none
             assert len(chart.raw.y) == (self.points if drawn else 0)
             assert panel._bar.value == self.points
 

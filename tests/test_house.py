@@ -16,8 +16,7 @@ CORRIDORS = {
     "axis": set(),
     "batch": set(),
     "board": {"annotation", "axis", "chart", "controls", "curves", "legend"}
-    | {"line", "options", "palette", "picker", "picture", "reading"}
-    | {"repeats"},
+    | {"options", "palette", "picker", "poster", "reading"},
     "chart": {"axis", "curve", "curves", "figure", "line", "palette", "repeats"},
     "comparison": {"curve", "loader", "snapshot", "sweep", "task"},
     "controls": {"_frontend"},
@@ -40,17 +39,18 @@ CORRIDORS = {
     "panel": {"axis", "board", "controls", "curve", "fit_chart"},
     "peak": set(),
     "picker": {"_frontend", "controls"},
-    "picture": {"axis", "element", "placement", "plane"},
+    "picture": {"axis", "element", "palette", "placement", "plane"},
     "placement": set(),
     "plane": {"placement"},
     "plot": {"axis", "series"},
+    "poster": {"axis", "curves", "line", "palette", "picture", "repeats"},
     "reading": {"axis", "suggestion"},
     "repeats": {"curve", "plot", "series", "suggestion"},
     "run": set(),
     "schedule": {"peak"},
     "series": {"archive"},
     "snapshot": {"loader", "task", "undo"},
-    "still": set(),
+    "still": {"poster"},
     "suggestion": {"fall"},
     "sweep": {"batch", "curve", "divergence", "peak", "snapshot", "task"},
     "task": {"batch", "update"},
@@ -68,10 +68,10 @@ RECORD = {
     "divergence",
     "element",
     "fall",
+    "palette",
     "picture",
-    "plane",
 }
-RECORD |= {"placement", "plot", "reading", "repeats", "series", "suggestion"}
+RECORD |= {"placement", "plane", "plot", "reading", "repeats", "series", "suggestion"}
 ENGINE = {"batch", "comparison", "herald", "loader", "one_cycle", "peak", "run"}
 ENGINE |= {"schedule", "snapshot", "sweep", "task", "undo", "update"}
 

@@ -1,6 +1,7 @@
 """Still: one picture in a saved notebook, the newest, and none where nobody looks."""
 
 import threading
+from types import SimpleNamespace
 
 import IPython
 import IPython.display
@@ -64,7 +65,7 @@ def test_a_finder_shown_after_its_run_has_the_picture_at_once():
 
 def test_a_picture_that_cannot_be_drawn_is_told_and_does_not_fail_the_run():
     _, _, outputs = executed(
-        "finder._board.picture = lambda: 1 / 0; finder",
+        "finder._board.poster = lambda: 1 / 0; finder",
         "run = finder.range_test().wait()",
         "print(run.state, 'ZeroDivisionError' in finder._panel._error.value)",
     )
@@ -116,11 +117,11 @@ def test_of_many_pictures_in_a_row_one_is_drawn_at_a_time_and_the_last_is_shown(
         began.set()
         assert go.wait(LONG)
         threads.update(threading.enumerate())
-        return "<svg>first</svg>", None
+        return SimpleNamespace(svg=lambda: "<svg>first</svg>", png=lambda: None)
 
     def last():
         done.set()
-        return "<svg>last</svg>", None
+        return SimpleNamespace(svg=lambda: "<svg>last</svg>", png=lambda: None)
 
     still = Still("key", pytest.fail)
     still.show({}, "a line")
