@@ -9,6 +9,8 @@ export class Draft {
   private value: number | null = null;
   private state: 'none' | 'held' | 'open' | 'sent' = 'none';
   private waiting: ReturnType<typeof setTimeout> | undefined;
+  // The kernel owes an answer to what was sent.
+  private owed = false;
 
   constructor(private readonly changed: () => void) {}
 
@@ -42,9 +44,13 @@ export class Draft {
     else this.become('sent', draft);
   }
 
-  /// The kernel has set the pick: only a hand that holds the draft keeps it.
+  /// The kernel has set the pick. A hand that holds the draft keeps it, and so do keys
+  /// that were pressed since it was sent.
   answer(): void {
-    if (this.state !== 'held') this.drop();
+    const owed = this.owed;
+    this.owed = false;
+    if (this.state === 'held' || (this.state === 'open' && owed)) return;
+    this.drop();
   }
 
   /// The picker has lost the focus.
@@ -64,7 +70,11 @@ export class Draft {
     clearTimeout(this.waiting);
     this.state = state;
     this.value = value;
-    if (state === 'sent') this.waiting = setTimeout(() => this.drop(), PATIENCE);
+    if (state === 'none') this.owed = false;
+    if (state === 'sent') {
+      this.owed = true;
+      this.waiting = setTimeout(() => this.drop(), PATIENCE);
+    }
     this.changed();
   }
 }
