@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from . import in_lab
 from .digits import SETUP
 from .widget import FinderWidget
 
@@ -75,6 +76,7 @@ def test_keyboard_alone_leads_from_page_load_to_a_fitted_model(open_notebook):
     assert page.console_errors == []
 
 
+@in_lab
 def test_the_picker_is_a_slider_that_says_learning_rate_and_loss(opened):
     page, finder = opened
     slider = finder.root.get_by_role("slider", name="learning rate")
@@ -170,6 +172,7 @@ HEARD = """() => {
 }"""
 
 
+@in_lab
 def test_a_screen_reader_hears_states_and_not_every_step(open_notebook):
     page = open_notebook([SETUP + "finder = make(num_iter=1000)", "finder"])
     page.run_all()

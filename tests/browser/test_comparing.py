@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from . import in_lab
 from .digits import SETUP
 from .widget import FinderWidget
 
@@ -132,6 +133,7 @@ def test_an_earlier_sweep_stays_as_a_ghost_that_the_legend_keeps_in_order(twice)
     assert page.console_errors == []
 
 
+@in_lab
 def test_in_code_the_curves_are_hidden_named_removed_and_brought_as_by_hand(twice):
     page, _, legend = twice
     page.add_cell_and_run("finder.curves.hide('sweep 1')")
@@ -149,6 +151,7 @@ def test_in_code_the_curves_are_hidden_named_removed_and_brought_as_by_hand(twic
     assert page.console_errors == []
 
 
+@in_lab
 def test_after_a_fit_the_finder_is_run_again_beside_its_first_sweep(open_notebook):
     page = open_notebook([SETUP, "finder"])
     page.run_all()
@@ -194,6 +197,7 @@ def test_a_comparison_draws_a_line_for_each_variation_and_a_band_for_repeats(
     assert page.console_errors == []
 
 
+@in_lab
 def test_stop_in_mid_comparison_leaves_what_was_drawn_and_no_trace(open_notebook):
     page = open_notebook([SETUP, "finder"])
     page.run_all()

@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from playwright.sync_api import expect
 
+from . import in_lab
 from .digits import SETUP
 from .widget import FinderWidget
 
@@ -159,6 +160,7 @@ def test_in_every_theme_switched_live_all_can_be_read(finished):
     assert page.console_errors == []
 
 
+@in_lab
 def test_nothing_moves_by_itself_where_people_want_reduced_motion(finished):
     page, finder = finished
     root = finder.root.element_handle()
@@ -216,6 +218,7 @@ def expect_settled(page, root):
     )
 
 
+@in_lab
 def test_two_views_of_one_finder_stay_identical(finished):
     page, finder = finished
     page.add_cell_and_run("finder")
@@ -282,6 +285,7 @@ def test_after_a_reload_and_a_closed_tab_all_is_as_it_was(finished, open_noteboo
     assert page.console_errors == []
 
 
+@in_lab
 def test_zoom_by_wheel_and_drag_and_the_way_back(finished):
     page, finder = finished
     ticks = finder.root.locator(".axis[text-anchor=middle]").first.locator(".tick text")
@@ -328,6 +332,7 @@ def test_zoom_by_wheel_and_drag_and_the_way_back(finished):
     assert page.console_errors == []
 
 
+@in_lab
 def test_the_menu_downloads_a_png_an_svg_and_a_csv(finished):
     page, finder = finished
     files = {}

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from lr_widget.axis import lr_text
 
+from . import in_lab
 from .digits import SETUP
 from .widget import FinderWidget
 
@@ -192,6 +193,7 @@ def test_a_finger_taps_drags_and_still_scrolls_the_page(swept):
     assert page.console_errors == []
 
 
+@in_lab
 def test_a_pen_picks_and_drags(swept):
     page, finder = swept()
     fingers = Fingers(page)
@@ -250,6 +252,7 @@ def expect_draft(finder, lr):
     assert text.startswith(f"lr {lr_text(lr)} ")
 
 
+@in_lab
 def test_snap_gives_exactly_the_nearest_tested_lr(swept):
     page, finder = swept()
     finder.root.get_by_role("checkbox", name="snap").check()
@@ -270,6 +273,7 @@ def test_snap_gives_exactly_the_nearest_tested_lr(swept):
     assert page.console_errors == []
 
 
+@in_lab
 def test_a_suggestion_is_taken_exactly_by_its_dot_and_in_the_legend(swept):
     page, finder = swept()
     suggested = finder.value("curve.suggestions()")
@@ -296,6 +300,7 @@ def test_a_suggestion_is_taken_exactly_by_its_dot_and_in_the_legend(swept):
     assert page.console_errors == []
 
 
+@in_lab
 def test_typing_and_code_meet_the_hand_in_one_number(swept):
     page, finder = swept()
     finder.field("lr").fill("0.0123")
@@ -347,6 +352,7 @@ def plot_of_another_width(finder):
     expect(finder.plot).not_to_have_attribute("width", width)
 
 
+@in_lab
 @pytest.mark.parametrize("scale", [1, 2])
 def test_a_pick_is_right_to_a_pixel_whatever_the_size_and_the_scale(swept, scale):
     page, finder = swept(device_scale_factor=scale)
@@ -389,6 +395,7 @@ def expect_ends(finder):
     assert px_off(finder, high, box["x"] + box["width"]) <= 3
 
 
+@in_lab
 def test_what_is_written_at_the_line_is_legible_wherever_it_is(swept):
     page, finder = swept()
     label = finder.root.locator(".lr-widget-pick text")

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from lr_widget.axis import lr_text
 from lr_widget.suggestion import REASONS
 
+from . import in_lab
 from .digits import SETUP
 from .widget import FinderWidget
 
@@ -139,6 +140,7 @@ def test_the_crosshair_reads_the_curve_and_sends_nothing(swept):
     assert page.console_errors == []
 
 
+@in_lab
 def test_regions_are_named_where_the_curve_has_them_and_can_be_switched_off(swept):
     page, finder = swept
     ruler = finder.ruler("x")
@@ -159,6 +161,7 @@ def test_regions_are_named_where_the_curve_has_them_and_can_be_switched_off(swep
     assert page.console_errors == []
 
 
+@in_lab
 def test_suggestions_are_where_their_numbers_are_and_say_why(swept):
     page, finder = swept
     finder.until(expect_suggestions, finder)
@@ -187,6 +190,7 @@ def expect_reason(finder, reason):
     assert reason in " ".join(finder.reading())
 
 
+@in_lab
 def test_the_slider_smooths_curve_and_suggestions_anew_after_the_run(swept):
     page, finder = swept
     before = finder.value("curve.losses.tolist()")
@@ -209,6 +213,7 @@ def test_the_slider_smooths_curve_and_suggestions_anew_after_the_run(swept):
     assert page.console_errors == []
 
 
+@in_lab
 def test_the_y_axis_is_linear_or_log_and_shows_loss_or_metrics(swept):
     page, finder = swept
     finder.root.get_by_role("checkbox", name="log y").check()
