@@ -172,9 +172,16 @@ HEARD = """() => {
 }"""
 
 
+# So that the sweep takes seconds on any machine, and progress is shown often.
+SLOWED = """
+import time
+finder.task.model.register_forward_hook(lambda *_: time.sleep(0.003))
+"""
+
+
 @in_lab
 def test_a_screen_reader_hears_states_and_not_every_step(open_notebook):
-    page = open_notebook([SETUP + "finder = make(num_iter=1000)", "finder"])
+    page = open_notebook([SETUP + "finder = make(num_iter=1000)" + SLOWED, "finder"])
     page.run_all()
     finder = FinderWidget(page)
     page.page.evaluate(HEARD)
