@@ -4,11 +4,12 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+# No deadline: how long an example takes is the machine's business.
+settings.register_profile("usual", deadline=None)
 settings.register_profile(
     "deep",
     deadline=None,
     max_examples=2000,
     suppress_health_check=[HealthCheck.too_slow],
 )
-if "HYPOTHESIS_PROFILE" in os.environ:
-    settings.load_profile(os.environ["HYPOTHESIS_PROFILE"])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
