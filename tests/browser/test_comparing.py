@@ -92,8 +92,8 @@ def twice(open_notebook):
     page = open_notebook([SETUP, "finder"])
     page.run_all()
     finder = FinderWidget(page)
-    finder.finish_sweep()
-    finder.finish_sweep()
+    finder.sweep()
+    finder.sweep()
     return page, finder, Legend(finder)
 
 
@@ -157,13 +157,13 @@ def test_after_a_fit_the_finder_is_run_again_beside_its_first_sweep(open_noteboo
     page.run_all()
     finder = FinderWidget(page)
     legend = Legend(finder)
-    finder.finish_sweep()
+    finder.sweep()
     page.add_cell_and_run(f"{NOTE}\nfinder.lr = 0.05")
     finder.press("Fit")
     finder.expect_status("fit done")
     assert not page.kernel_eval(SAME)
     page.add_cell_and_run(NOTE)
-    finder.finish_sweep()
+    finder.sweep()
     legend.expect("sweep 1", "sweep 2", front="sweep 2")
     legend.expect_lines(GHOST, FRONT)
     first, second = (

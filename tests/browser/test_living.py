@@ -130,8 +130,8 @@ def finished(open_notebook):
         page.command("application:toggle-left-area")
     page.run_all()
     finder = FinderWidget(page)
-    finder.finish_sweep()
-    finder.finish_sweep()
+    finder.sweep()
+    finder.sweep()
     page.add_cell_and_run("finder.lr = 0.0123")
     expect(finder.root.locator(".lr-widget-pick text")).to_have_text("lr 1.23e-2")
     return page, finder
@@ -281,7 +281,7 @@ def test_after_a_reload_and_a_closed_tab_all_is_as_it_was(finished, open_noteboo
     finder = expect_as_before()
     finder.click_plot(0.4)
     page.wait_for_kernel("finder.lr != 0.0123", timeout=5)
-    finder.finish_sweep()
+    finder.sweep()
     assert page.console_errors == []
 
 

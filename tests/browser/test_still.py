@@ -57,7 +57,7 @@ def finished(open_notebook):
     page = open_notebook([SETUP, "finder"])
     page.run_all()
     finder = FinderWidget(page)
-    finder.finish_sweep()
+    finder.sweep()
     page.add_cell_and_run("finder.lr = 0.0123")
     picture = page.output(1).locator(PICTURE)
     expect(picture).to_have_attribute("src", re.compile("lr%201.23e-2"))
@@ -97,7 +97,7 @@ def test_the_picture_is_in_the_file_and_out_of_sight_while_the_widget_lives(
     parts = page.output(1).locator(".jp-OutputArea-child")
     assert seen(parts) == 1, "the place of the picture takes no room"
 
-    finder.finish_sweep()
+    finder.sweep()
     page.add_cell_and_run("finder.lr = 0.0123")
     picture = page.output(1).locator(PICTURE)
     expect(picture).to_have_attribute("src", re.compile("lr%201.23e-2"))
@@ -129,7 +129,7 @@ def test_without_its_kernel_a_saved_notebook_shows_the_picture_until_it_is_run(
     page.run_all()
     finder = FinderWidget(page)
     expect(picture).to_have_count(0)
-    finder.finish_sweep()
+    finder.sweep()
     expect(picture).to_have_count(1)
     expect(picture).not_to_be_visible()
     assert seen(page.page.locator(".lr-widget")) == 1
@@ -143,7 +143,7 @@ def test_after_a_restart_of_the_kernel_the_live_widget_replaces_the_picture(fini
     assert finder.value("state") == "idle"
     picture = page.output(1).locator(PICTURE)
     expect(picture).to_have_count(0)
-    finder.finish_sweep()
+    finder.sweep()
     expect(picture).to_have_count(1)
     assert seen(page.output(1).locator(".jp-OutputArea-child")) == 1
     assert len(saved_outputs(page)) == 2
