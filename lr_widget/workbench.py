@@ -299,6 +299,10 @@ class Workbench(ipywidgets.VBox):
         """Bring the sweep that has begun to grow to the front."""
         with self._lock, self.curves.held():
             self._grown = sweep
+            if not self._closed:  # first the state, whoever paints first: it is spoken
+                self._panel.show_progress(
+                    self._job, self.state, self._made, self._total
+                )
             self._board.grow(sweep)
             name = None if sweep is None else self.curves.name(sweep)
             if name is not None and not self.curves.hidden(name):
