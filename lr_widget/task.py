@@ -15,12 +15,10 @@ from torch.amp import GradScaler
 from torch.optim import AdamW, Optimizer
 
 from .batch import Tally, checked, detached, moved, outcome, samples
+from .curve import RESERVED
 from .update import Update, check_update
 
 Metric = Callable[[Any, Any], Any]
-
-#: Names that a metric cannot have, besides `valid_...`: a curve's own columns.
-_TAKEN = {"curve", "repeat", "step", "lr", "loss", "smooth"}
 
 
 class Task:
@@ -385,7 +383,7 @@ def _named(
             )
         metrics = dict(zip(names, metrics, strict=True))
     for name, metric in metrics.items():
-        if name in _TAKEN or name.startswith("valid_"):
+        if name in RESERVED or name.startswith("valid_"):
             raise ValueError(
                 f"metrics cannot have the name {name!r}, which a curve uses itself:"
                 " pass a mapping of another name to the metric"

@@ -53,7 +53,7 @@ CORRIDORS = {
     "still": {"poster"},
     "suggestion": {"fall"},
     "sweep": {"batch", "curve", "divergence", "peak", "snapshot", "task"},
-    "task": {"batch", "update"},
+    "task": {"batch", "curve", "update"},
     "undo": set(),
     "update": set(),
     "workbench": {"axis", "board", "controls", "curve", "curves", "fit_chart"}
