@@ -19,7 +19,8 @@ from .suggestion import Suggestions, suggest
 _Self = TypeVar("_Self", bound="Curve")
 
 #: What a metric cannot be called: these are columns of a curve already.
-RESERVED = frozenset({"curve", "repeat", "step", "lr", "loss", "smooth"})
+RESERVED = frozenset({"curve", "repeat", "step", "lr", "loss", "smooth", "momentum"})
+RESERVED |= {"epoch", "train_loss", "seconds"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ class Epoch:
 
     `train_loss` is the mean of the epoch's step losses, `valid_loss` the mean over the
     validation samples (None without a `valid_loader`), as are the values of `metrics`.
-    `epoch` counts from 1; `step` is that of its last Point.
+    `epoch` counts from 1; `step` is that of its last Point. `seconds` is how long it
+    took, validation with it and pauses without; two epochs are equal whatever it is.
     """
 
     epoch: int
@@ -36,6 +38,7 @@ class Epoch:
     train_loss: float
     valid_loss: float | None = None
     metrics: dict[str, float] = field(default_factory=dict)
+    seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,8 @@ class Point:
 
     `step` counts from 0. `epoch` is set on the last point of each epoch of a fit.
     `metrics` has what else was measured at this step, by name: metrics of the batch
-    that was trained on, and those on the validation batches as `valid_...`.
+    that was trained on, and those on the validation batches as `valid_...`. `momentum`
+    (beta 1 of an optimizer with betas) is that of a step of a fit, where it is cycled.
 
     >>> Point(step=0, lr=1e-7, loss=2.3).lr
     1e-07
@@ -55,6 +59,7 @@ class Point:
     loss: float
     epoch: Epoch | None = None
     metrics: dict[str, float] = field(default_factory=dict, hash=False)
+    momentum: float | None = None
 
 
 class Curve:
@@ -95,7 +100,10 @@ class Curve:
                 raise ValueError(f"metrics has {name!r}, which is taken: rename it")
         with self._lock:
             step = len(self._series["loss"].values)
-            for name, value in {"loss": point.loss, **point.metrics}.items():
+            values = {"loss": point.loss, **point.metrics}
+            if point.momentum is not None:
+                values["momentum"] = point.momentum
+            for name, value in values.items():
                 if name not in self._series:
                     # A new dict: who goes through the measures keeps the old one.
                     self._series = {**self._series, name: Series()}
@@ -117,8 +125,10 @@ class Curve:
                 for step, value in zip(steps.tolist(), values.tolist(), strict=True):
                     found.setdefault(int(step), {})[name] = value
         return (
-            Point(i, float(lr), float(loss), ends.get(i), found.get(i, {}))
+            Point(i, float(lr), float(loss), ends.get(i), values, momentum)
             for i, (lr, loss) in enumerate(rows)
+            for values in [found.get(i, {})]
+            for momentum in [values.pop("momentum", None)]
         )
 
     def __repr__(self) -> str:
@@ -138,7 +148,7 @@ class Curve:
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """What was measured: `"loss"`, then each metric as it first came."""
+        """What was measured: `"loss"`, then all else as it first came."""
         return tuple(self._series)
 
     def smooth(self, beta: float = 0.98) -> Array:
@@ -201,7 +211,7 @@ class Curve:
         return suggest(lrs, smooth, self.num_iter, losses=losses)
 
     def to_frame(self, *, beta: float = 0.98) -> Any:
-        """A pandas DataFrame: step, lr, loss, smooth, and each metric; a row per step.
+        """A pandas DataFrame: step, lr, loss, smooth, and each measure; a row per step.
 
         Where a metric was not measured there is NaN.
         """
@@ -220,6 +230,21 @@ class Curve:
                 frame[name] = float("nan")
                 frame.loc[series.steps.view().astype(int), name] = series.values.view()
         return frame
+
+    def epochs_to_frame(self) -> Any:
+        """A pandas DataFrame of the epochs of a fit, a row each, as fastai's table.
+
+        Its columns are epoch, train_loss, valid_loss, each metric, and seconds; where a
+        value was not measured there is NaN.
+        """
+        import pandas as pd
+
+        epochs = list(self.epochs)
+        names = dict.fromkeys(name for epoch in epochs for name in epoch.metrics)
+        columns = ["epoch", "train_loss", "valid_loss", *names, "seconds"]
+        rows = [{**asdict(epoch), **epoch.metrics} for epoch in epochs]
+        frame = pd.DataFrame(rows, columns=columns)
+        return frame.astype({name: float for name in columns[1:]})
 
     def plot(
         self, ax: Any = None, *, beta: float = 0.98, lr: float | None = None
@@ -280,7 +305,7 @@ class Curve:
                 steps.issuperset(s.steps.view()) for s in curve._series.values()
             ):
                 raise ValueError("a measure of a step that was not made")
-            if measures.keys() & RESERVED:
+            if measures.keys() & (RESERVED - {"momentum"}):
                 raise ValueError(f"metrics have names of {sorted(RESERVED)}")
         except (LookupError, TypeError, ValueError, AttributeError) as why:
             raise foreign(path, f"damaged: {why!r}") from None
@@ -303,4 +328,5 @@ def _epoch(entry: dict[str, Any]) -> Epoch:
         number(entry["train_loss"]),
         None if valid is None else number(valid),
         {str(k): number(v) for k, v in entry["metrics"].items()},
+        number(entry.get("seconds", 0.0)),  # files of before have none
     )

@@ -287,3 +287,38 @@ def test_a_plot_without_matplotlib_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match="pip install matplotlib"):
         curve_of([1.0]).plot()
+
+
+def fitted():
+    ends = {1: Epoch(1, 1, 2.5, 2.0, {"accuracy": 0.5}, 0.25), 3: Epoch(2, 3, 1.5)}
+    return Curve(
+        Point(i, 0.1 * i, 3.0 - i, ends.get(i), momentum=0.9 - 0.1 * i)
+        for i in range(4)
+    )
+
+
+def test_a_point_of_a_fit_gives_back_its_momentum():
+    points = list(fitted())
+    assert [point.momentum for point in points] == [0.9, 0.8, 0.9 - 0.2, 0.9 - 0.1 * 3]
+    assert all(point.metrics == {} for point in points)
+    assert fitted().to_frame()["momentum"].tolist() == [p.momentum for p in points]
+
+
+def test_a_saved_fit_has_its_momentum_and_the_time_of_its_epochs(tmp_path):
+    fitted().save(tmp_path / "fit.json")
+    loaded = Curve.load(tmp_path / "fit.json")
+    assert list(loaded) == list(fitted())
+    assert [epoch.seconds for epoch in loaded.epochs] == [0.25, 0.0]
+
+
+def test_the_epochs_of_a_fit_are_a_frame_with_a_row_each():
+    frame = fitted().epochs_to_frame()
+    columns = ["epoch", "train_loss", "valid_loss", "accuracy", "seconds"]
+    assert frame.columns.tolist() == columns
+    assert frame.iloc[0].tolist() == [1, 2.5, 2.0, 0.5, 0.25]
+    assert frame["valid_loss"].isna().tolist() == [False, True]
+    assert len(Curve().epochs_to_frame()) == 0
+
+
+def test_two_epochs_are_equal_however_long_they_took():
+    assert Epoch(1, 9, 2.0, seconds=1.0) == Epoch(1, 9, 2.0, seconds=2.0)
