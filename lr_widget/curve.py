@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .archive import foreign, number, read, written
+from .archive import Archive, number
 from .plot import drawn
 from .series import Array, Series, Trace, checked_beta
 from .suggestion import Suggestions, suggest
 
 _Self = TypeVar("_Self", bound="Curve")
+
+_FILE = Archive("curve", "Curve.save")
 
 #: What a metric cannot be called: these are columns of a curve already.
 RESERVED = frozenset({"curve", "repeat", "step", "lr", "loss", "smooth", "momentum"})
@@ -276,11 +278,7 @@ class Curve:
 
         A file of that name is replaced, in one move, once the new one is complete.
         """
-        with self._lock:
-            measures = {k: series.record() for k, series in self._series.items()}
-            epochs = [asdict(epoch) for epoch in self.epochs]
-        start = {"num_iter": self.num_iter}
-        written(path, {**start, "measures": measures, "epochs": epochs})
+        _FILE.write(path, self.record())
 
     @classmethod
     def load(cls: type[_Self], path: str | os.PathLike[str]) -> _Self:
@@ -293,22 +291,34 @@ class Curve:
         ValueError
             If it is another kind of file, damaged, or a newer version's.
         """
-        record = read(path)
-        try:
-            planned = record["num_iter"]
-            curve = cls(num_iter=None if planned is None else int(planned))
-            curve.epochs = [_epoch(entry) for entry in record["epochs"]]
-            measures = {k: Series.of(v) for k, v in record["measures"].items()}
-            curve._series = {"loss": measures.pop("loss"), **measures}
-            steps = set(range(len(curve)))
-            if not all(
-                steps.issuperset(s.steps.view()) for s in curve._series.values()
-            ):
-                raise ValueError("a measure of a step that was not made")
-            if measures.keys() & (RESERVED - {"momentum"}):
-                raise ValueError(f"metrics have names of {sorted(RESERVED)}")
-        except (LookupError, TypeError, ValueError, AttributeError) as why:
-            raise foreign(path, f"damaged: {why!r}") from None
+        return _FILE.read(path, cls.of)
+
+    def record(self) -> dict[str, Any]:
+        """All of the curve as plain lists and numbers, for a file."""
+        with self._lock:
+            measures = {k: series.record() for k, series in self._series.items()}
+            epochs = [asdict(epoch) for epoch in self.epochs]
+        return {"num_iter": self.num_iter, "measures": measures, "epochs": epochs}
+
+    @classmethod
+    def of(cls: type[_Self], record: Mapping[str, Any]) -> _Self:
+        """The curve that a record is of.
+
+        Raises
+        ------
+        LookupError, TypeError, ValueError, AttributeError
+            If it is none.
+        """
+        planned = record["num_iter"]
+        curve = cls(num_iter=None if planned is None else int(planned))
+        curve.epochs = [_epoch(entry) for entry in record["epochs"]]
+        measures = {k: Series.of(v) for k, v in record["measures"].items()}
+        curve._series = {"loss": measures.pop("loss"), **measures}
+        steps = set(range(len(curve)))
+        if not all(steps.issuperset(s.steps.view()) for s in curve._series.values()):
+            raise ValueError("a measure of a step that was not made")
+        if measures.keys() & (RESERVED - {"momentum"}):
+            raise ValueError(f"metrics have names of {sorted(RESERVED)}")
         return curve
 
     def _measured(self, measure: str) -> Series:

@@ -221,6 +221,50 @@ class Curves(Mapping[str, Sweep]):
         with self._lock:
             return {k: v for k, v in self._sweeps.items() if k not in self._hidden}
 
+    def record(self) -> dict[str, Any]:
+        """All of them as plain lists and numbers, for a file."""
+        with self._lock:
+            curves = [
+                {
+                    "name": name,
+                    "hidden": name in self._hidden,
+                    "numbered": name in self._numbered,
+                    **sweep.record(),
+                }
+                for name, sweep in self._sweeps.items()
+            ]
+            return {"made": self._made, "front": self._front, "curves": curves}
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Curves:
+        """The curves that a record is of; nobody hears of changes in them.
+
+        Raises
+        ------
+        LookupError, TypeError, ValueError, AttributeError
+            If it is none.
+        """
+        made = cls(lambda: None)
+        for entry in record["curves"]:
+            sweep = (Repeats if "repeats" in entry else Curve).of(entry)
+            name = checked_name(entry["name"])
+            if made.add(sweep, name) != name:
+                raise ValueError(f"two curves named {name!r}")
+            made._hidden.update([name] if entry["hidden"] else [])
+            made._numbered.update([name] if entry["numbered"] else [])
+        front = record["front"]
+        made._front = None if front is None else made._known(str(front))
+        made._made = int(record["made"])
+        return made
+
+    def become(self, other: Curves) -> None:
+        """Have the curves of another one, and none else."""
+        with self._lock, other._lock:
+            self._sweeps, self._places = dict(other._sweeps), dict(other._places)
+            self._hidden, self._numbered = set(other._hidden), set(other._numbered)
+            self._front, self._made = other._front, other._made
+        self._changed()
+
     def to_frame(self) -> Any:
         """All points as a pandas DataFrame, the curve's name in the first column."""
         import pandas as pd

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -144,6 +144,26 @@ class Repeats:
         frame = pd.concat(frames or [Curve().to_frame()], ignore_index=True)
         frame.insert(0, "repeat", repeats)
         return frame
+
+    def record(self) -> dict[str, Any]:
+        """All repeats as plain lists and numbers, for a file."""
+        curves = [curve.record() for curve in self.curves]
+        return {"num_iter": self.num_iter, "repeats": curves}
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Repeats:
+        """The repeats that a record is of.
+
+        Raises
+        ------
+        LookupError, TypeError, ValueError, AttributeError
+            If it is none.
+        """
+        planned = record["num_iter"]
+        return cls(
+            (Curve.of(curve) for curve in record["repeats"]),
+            num_iter=None if planned is None else int(planned),
+        )
 
     def _grid(self) -> Array:
         """The LRs of the longest repeat, of which the others' are the beginning."""

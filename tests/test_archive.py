@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from lr_widget import Curve, Epoch, Point, archive
 from lr_widget.curve import RESERVED
 
+FORMAT = "lr_widget curve"
+
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True)
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 METRICS = st.dictionaries(NAMES.filter(lambda n: n not in RESERVED), NUMBERS)
@@ -74,7 +76,7 @@ def test_the_file_is_strict_json_that_says_what_it_is(path):
         raise AssertionError(word)
 
     record = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
-    assert (record["format"], record["version"]) == (archive.FORMAT, archive.VERSION)
+    assert (record["format"], record["version"]) == (FORMAT, archive.VERSION)
 
 
 def test_numbers_of_numpy_are_saved(path):
@@ -155,7 +157,7 @@ def test_a_file_keeps_its_mode_and_a_link_its_target(tmp_path):
 def changed(**changes):
     """The text of a good file, some of whose entries are other ones."""
     series = {"step": [0, 1], "lr": [0.1, 0.2], "value": [2.0, "NaN"]}
-    record = {"format": archive.FORMAT, "version": 1, "num_iter": 5, "epochs": []}
+    record = {"format": FORMAT, "version": 1, "num_iter": 5, "epochs": []}
     record |= {"measures": {"loss": series, "f1": series}, **changes}
     return json.dumps(record)
 
@@ -168,7 +170,7 @@ def test_a_good_file_is_read(path):
 SERIES = {"step": [0, 1], "lr": [0.1, 0.2], "value": [2.0, 1.0]}
 FOREIGN = {
     "no text": b"\xff\xfe\x00",
-    "a pickle": pickle.dumps({"format": archive.FORMAT, "version": 1}),
+    "a pickle": pickle.dumps({"format": FORMAT, "version": 1}),
     "empty": "",
     "no JSON": "step,lr,loss\n",
     "half a file": changed()[:60],

@@ -49,6 +49,7 @@ CORRIDORS = {
     "run": set(),
     "schedule": {"peak"},
     "series": {"archive"},
+    "session": {"archive", "curve", "curves"},
     "snapshot": {"loader", "task", "undo"},
     "still": {"poster"},
     "suggestion": {"fall"},
@@ -56,6 +57,7 @@ CORRIDORS = {
     "task": {"batch", "curve", "update"},
     "undo": set(),
     "update": set(),
+    "weights": {"archive"},
     "workbench": {"axis", "board", "controls", "curve", "curves", "fit_chart"}
     | {"herald", "options", "panel", "run", "still"},
 }
@@ -73,7 +75,7 @@ RECORD = {
 }
 RECORD |= {"placement", "plane", "plot", "reading", "repeats", "series", "suggestion"}
 ENGINE = {"batch", "comparison", "herald", "loader", "one_cycle", "peak", "run"}
-ENGINE |= {"schedule", "snapshot", "sweep", "task", "undo", "update"}
+ENGINE |= {"schedule", "snapshot", "sweep", "task", "undo", "update", "weights"}
 
 
 def imports(room: str) -> tuple[set[str], set[str]]:
