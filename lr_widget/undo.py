@@ -174,10 +174,16 @@ def _hooks(hooks: dict[Any, Any]) -> Undo:
     return put_back
 
 
+#: Set in torchdata's loader: its next pass is one that `state_dict()` has begun.
+_TOLD = "_initial_iter_for_state_dict"
+
+
 def iterator(loader: Any) -> Undo:
     """A DataLoader's own iterator, position and workers: the block gets another one."""
     values = dict(vars(loader))
     vars(loader)["_iterator"] = None
+    if _TOLD in values:
+        vars(loader)[_TOLD] = False
 
     def put_back() -> None:
         used = vars(loader).get("_iterator")
@@ -191,6 +197,7 @@ def iterator(loader: Any) -> Undo:
 def workers(loader: Any) -> Undo:
     """What a DataLoader holds; the workers that it has started since then are ended."""
     values = dict(vars(loader))
+    state = copy.deepcopy(loader.state_dict()) if values.get(_TOLD) else None
 
     def put_back() -> None:
         used, held = vars(loader).get("_iterator"), values.get("_iterator")
@@ -200,6 +207,9 @@ def workers(loader: Any) -> Undo:
             vars(loader)["_iterator"] = None  # they have been ended: it starts others
         if used is not held:
             getattr(used, "_shutdown_workers", lambda: None)()
+        if state is not None:
+            loader.load_state_dict(copy.deepcopy(state))
+            loader.state_dict()  # begins that pass again
 
     return put_back
 

@@ -3,6 +3,7 @@
 import copy
 import gc
 import random
+import warnings
 import weakref
 from unittest import mock
 
@@ -18,6 +19,7 @@ from subjects import (
     SIDE,
     Blown,
     Fuse,
+    Pictures,
     batches,
     changes,
     cnn,
@@ -345,3 +347,31 @@ def test_persistent_workers_that_came_later_are_ended_and_new_ones_draw_the_same
     inner()  # what it remembers has ended since: others start
     assert len(fit(task)) == len(second)
     outer()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("told", ["nothing", "its state", "a state to go on from"])
+@pytest.mark.parametrize("sweep", [False, True])
+def test_torchdatas_loader_is_put_back_where_it_was(workers, told, sweep):
+    module = pytest.importorskip(
+        "torchdata.stateful_dataloader", reason="torchdata is not installed"
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torchdata's own
+        loader = module.StatefulDataLoader(
+            Pictures(augment=False), 6, shuffle=True, num_workers=workers
+        )
+    task, found = subject(loader=loader), []
+    if told != "nothing":
+        if told != "its state":
+            next(iter(loader))
+        state = loader.state_dict()
+        if told != "its state":
+            loader.load_state_dict(state)
+    put_back = remembered(task)
+    for _ in range(3):
+        if sweep:
+            list(range_test(task, num_iter=3))
+        found.append(fit(task, steps_per_epoch=5))
+        put_back()
+    assert found[0] == found[1] == found[2]
