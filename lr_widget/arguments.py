@@ -16,6 +16,27 @@ def kind(value: object) -> str:
     return type(value).__name__
 
 
+def check_model(model: object) -> None:
+    """Refuse what is no module."""
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"model must be a torch.nn.Module, not {kind(model)}")
+
+
+def check_values(model: nn.Module, device: torch.device) -> None:
+    """Refuse a model that has no values to train from."""
+    if device.type != "meta" and any(p.is_meta for p in model.parameters()):
+        raise ValueError(
+            "model has parameters without values, on the meta device: give it some"
+            f" with model.to_empty(device={device.type!r}) or from a checkpoint first"
+        )
+
+
+def check_callable(name: str, given: object) -> None:
+    """Refuse what cannot be called; None is for what was not given."""
+    if given is not None and not callable(given):
+        raise ValueError(f"{name} must be callable, not {kind(given)}")
+
+
 def check_loader(name: str, loader: object) -> None:
     """Refuse what gives no batches; what has no length is seen when it is used."""
     if not isinstance(loader, Iterable):

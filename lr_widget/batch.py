@@ -27,6 +27,26 @@ def moved(batch: Any, device: torch.device) -> Any:
     return batch
 
 
+def arrived(batch: Any, device: torch.device) -> Any:
+    """The batch `moved` to where it is needed.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be; that there is no memory left is said as it is.
+    """
+    try:
+        return moved(batch, device)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"loader gave a batch of type {type(batch).__name__} that cannot be moved"
+            f" to {device} ({error}): let its collate_fn give tensors, or"
+            " something with a .to(device)"
+        ) from error
+
+
 def samples(batch: Any) -> int:
     """Number of samples in a batch: the length of the first tensor in it, or 1."""
     if isinstance(batch, Tensor):

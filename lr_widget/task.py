@@ -13,8 +13,15 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.optim import AdamW, Optimizer
 
-from .arguments import check_loader, check_optimizer, check_precision, kind
-from .batch import Tally, checked, detached, moved, outcome, samples
+from .arguments import (
+    check_callable,
+    check_loader,
+    check_model,
+    check_optimizer,
+    check_precision,
+    check_values,
+)
+from .batch import Tally, arrived, checked, detached, outcome, samples
 from .device import apart, at, home
 from .freezing import Freezing, norms
 from .metric import Metric as Metric
@@ -102,14 +109,12 @@ class Task:
         autocast: torch.dtype | None = None,
         scaler: GradScaler | None = None,
     ) -> None:
-        if not isinstance(model, nn.Module):
-            raise ValueError(f"model must be a torch.nn.Module, not {kind(model)}")
+        check_model(model)
         check_loader("loader", loader)
         if valid_loader is not None:
             check_loader("valid_loader", valid_loader)
-        for name, given in {"loss_fn": loss_fn, "step": step}.items():
-            if given is not None and not callable(given):
-                raise ValueError(f"{name} must be callable, not {kind(given)}")
+        check_callable("loss_fn", loss_fn)
+        check_callable("step", step)
         self.metrics = named(metrics)
         if self.metrics and step is not None:
             raise ValueError(
@@ -119,11 +124,7 @@ class Task:
         check_optimizer(model, optimizer)
         check_update(accumulate, clip_norm, scaler)
         place = home(model, device)
-        if place.type != "meta" and any(p.is_meta for p in model.parameters()):
-            raise ValueError(
-                "model has parameters without values, on the meta device: first give it"
-                f" some with model.to_empty(device={place.type!r}) or a checkpoint"
-            )
+        check_values(model, place)
         check_precision(model, place, autocast, scaler)
         self.model = model
         self.loader = loader
@@ -298,7 +299,7 @@ class Task:
             for batch in batches:
                 if stopping():
                     return None
-                batch = self._moved(batch)
+                batch = arrived(batch, self.device)
                 with self._precision():
                     output, target, loss = self._forward(batch)
                 values = measured(self.metrics, output, target)
@@ -344,7 +345,7 @@ class Task:
 
     def _loss(self, batch: Any, made: list[Any] | None = None) -> Tensor:
         """Loss of a batch; output without its graph, target and size go to `made`."""
-        batch = self._moved(batch)
+        batch = arrived(batch, self.device)
         with self._precision():
             output, target, loss = self._forward(batch)
         if made is not None:
@@ -358,18 +359,6 @@ class Task:
             torch.clear_autocast_cache()
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.autocast)
-
-    def _moved(self, batch: Any) -> Any:
-        try:
-            return moved(batch, self.device)
-        except torch.OutOfMemoryError:
-            raise
-        except Exception as error:
-            raise ValueError(
-                f"loader gave a batch of type {kind(batch)} that cannot be moved to"
-                f" {self.device} ({error}): let its collate_fn give tensors, or"
-                " something with a .to(device)"
-            ) from error
 
     def _forward(self, batch: Any) -> tuple[Any, Any, Any]:
         """Output, target and loss of a batch."""
