@@ -27,6 +27,26 @@ def moved(batch: Any, device: torch.device) -> Any:
     return batch
 
 
+def arrived(batch: Any, device: torch.device) -> Any:
+    """The batch `moved` to where it is needed.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be; that there is no memory left is said as it is.
+    """
+    try:
+        return moved(batch, device)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"loader gave a batch of type {type(batch).__name__} that cannot be moved"
+            f" to {device} ({error}): let its collate_fn give tensors, or"
+            " something with a .to(device)"
+        ) from error
+
+
 def samples(batch: Any) -> int:
     """Number of samples in a batch: the length of the first tensor in it, or 1."""
     if isinstance(batch, Tensor):
@@ -57,24 +77,32 @@ def detached(value: Any) -> Any:
 
 
 class Tally:
-    """Means over the samples of some batches.
+    """Means over the samples of some batches, and values that are known at their end.
 
     >>> tally = Tally()
-    >>> tally.add({"accuracy": 0.5}, 3)
-    >>> tally.add({"accuracy": 1.0}, 1)
+    >>> tally.add({"f1": None, "accuracy": 0.5}, 3)
+    >>> tally.add({"f1": None, "accuracy": 1.0}, 1)
+    >>> tally.settle({"f1": 0.7})
     >>> tally.means()
-    {'accuracy': 0.625}
+    {'f1': 0.7, 'accuracy': 0.625}
     """
 
     def __init__(self) -> None:
         self._sizes: list[int] = []
         self._values: dict[str, list[float]] = {}
+        self._settled: dict[str, float] = {}
 
     def add(self, values: Mapping[str, Any], size: int) -> None:
-        """Take in the values of one more batch, of `size` samples."""
+        """Take in one more batch, of `size` samples; None is a value to `settle`."""
         self._sizes.append(size)
         for name, value in values.items():
-            self._values.setdefault(name, []).append(float(value))
+            column = self._values.setdefault(name, [])
+            if value is not None:
+                column.append(float(value))
+
+    def settle(self, values: Mapping[str, float]) -> None:
+        """Take in what is no mean, but one value for all batches together."""
+        self._settled.update(values)
 
     @property
     def count(self) -> int:
@@ -83,13 +111,16 @@ class Tally:
 
     def means(self) -> dict[str, float]:
         """The mean of each value; that of a single batch is exactly its value."""
-        if len(self._sizes) == 1:
-            return {name: value for name, [value] in self._values.items()}
-        count = self.count or math.nan
         return {
-            name: sum(v * n for v, n in zip(values, self._sizes, strict=True)) / count
-            for name, values in self._values.items()
+            name: self._settled[name] if name in self._settled else self._mean(column)
+            for name, column in self._values.items()
         }
+
+    def _mean(self, column: list[float]) -> float:
+        if len(self._sizes) == 1:
+            return column[0]
+        total = sum(v * n for v, n in zip(column, self._sizes, strict=True))
+        return total / (self.count or math.nan)
 
 
 def own_loss(output: Any) -> Any:

@@ -1,4 +1,4 @@
-"""restored(task): whatever happens inside, everything is put back."""
+"""restored(task) and remembered(task): everything is put back, bit for bit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,16 @@ from torch.utils.data import DataLoader
 
 from .loader import owners
 from .task import Task
-from .undo import Seen, Undo, attributes, contents, generator, iterator, position
+from .undo import (
+    Seen,
+    Undo,
+    attributes,
+    contents,
+    generator,
+    iterator,
+    position,
+    workers,
+)
 
 
 def restored(task: Task, device: str = "cpu") -> AbstractContextManager[None]:
@@ -62,13 +71,71 @@ def restored(task: Task, device: str = "cpu") -> AbstractContextManager[None]:
     Exception
         What the block raises, after everything has been put back.
     """
+    seen = Seen(_place(device))
+    return _put_back([*_parts(task, seen), _resets(task, seen)])
+
+
+def remembered(
+    task: Task, device: str = "cpu", owners: Iterable[Any] = ()
+) -> Callable[[], None]:
+    """Take a copy of all that `restored` covers; what it gives puts everything back.
+
+    >>> task = Task(torch.nn.Linear(2, 1), [(torch.ones(1, 2), torch.ones(1, 1))],
+    ...             torch.nn.MSELoss())
+    >>> before = task.model.weight.tolist()
+    >>> undo = remembered(task)
+    >>> loss = task.step(task.loader[0])
+    >>> undo()
+    >>> task.model.weight.tolist() == before
+    True
+
+    Nothing is touched now. It can be called any number of times, whatever ran in
+    between: the same objects come back with the values they had, `.grad` too, and with
+    them what `Task.freeze` holds and the generators and position of the validation
+    loader. Nothing of the task may run meanwhile. One part that cannot be put back does
+    not keep the others from it.
+
+    The workers of a DataLoader with `persistent_workers` that have been started since
+    are ended; new ones start, and draw what the first ones drew. Those that ran before
+    are left as they are: random state and position of their own go on. A pass through
+    a loader that is under way is not gone back in.
+
+    Parameters
+    ----------
+    task
+        What is remembered. It is not held busy.
+    device
+        Where the one copy of model and optimizer state is held: `"cpu"`, or `"model"`
+        for beside the model. Gradients that are there are held themselves, too.
+    owners
+        What else is put back, such as a hook of a fit: the `state_dict()` of each, a
+        deep copy where it lies, for its `load_state_dict`. One without is left alone.
+
+    Raises
+    ------
+    ValueError
+        At once, for another `device`.
+    Exception
+        Of what is returned: why a part could not be put back, after all others were.
+    """
+    seen = Seen(_place(device), lent=False)
+    undos = [undo for part in _parts(task, seen) for undo in part]
+    undos += [position(owner) for owner in owners if _tells_position(owner)]
+
+    def put_back() -> None:
+        with _put_back([iter(undos)]):
+            pass
+
+    return put_back
+
+
+def _place(device: str) -> str | None:
+    """Where copies lie: None is with the original."""
     if device not in ("cpu", "model"):
         raise ValueError(
             f'snapshot_device must be "cpu" or "model" (beside it), not {device!r}'
         )
-    seen = Seen("cpu" if device == "cpu" else None)
-    parts = (_random, _loader, _modules, _metrics, _optimizer, _scaler, _resets)
-    return _put_back(part(task, seen) for part in parts)
+    return "cpu" if device == "cpu" else None
 
 
 def rewound(task: Task, loader: Any) -> AbstractContextManager[None]:
@@ -119,6 +186,11 @@ def _put_back(parts: Iterable[Iterator[Undo]]) -> Iterator[None]:
 # The parts ----------------------------------------------------------------------------
 
 
+def _parts(task: Task, seen: Seen) -> Iterator[Iterator[Undo]]:
+    parts = (_random, _loader, _modules, _metrics, _optimizer, _scaler, _freezing)
+    return (part(task, seen) for part in parts)
+
+
 def _random(task: Task, seen: Seen) -> Iterator[Undo]:
     """The global generators; those that modules own are among their attributes."""
     python, numpy = random.getstate(), np.random.get_state()
@@ -136,18 +208,24 @@ def _random(task: Task, seen: Seen) -> Iterator[Undo]:
 
 
 def _loader(task: Task, seen: Seen) -> Iterator[Undo]:
-    yield from _drawn(task.loader)
+    yield from _drawn(task.loader, iterator if seen.lent else workers)
+    if not seen.lent:  # a sweep draws from it by `rewound` only
+        yield from _drawn(task.valid_loader, workers)
 
 
-def _drawn(loader: Any) -> Iterator[Undo]:
+def _drawn(loader: Any, opened: Callable[[Any], Undo] = iterator) -> Iterator[Undo]:
     """A loader's position, where it can tell it, and the generators it draws from."""
     for owner in owners(loader):
         for value in getattr(owner, "__dict__", {}).values():
             yield from generator(value)
         if isinstance(owner, DataLoader):
-            yield iterator(owner)
-        elif all(hasattr(owner, name) for name in ("state_dict", "load_state_dict")):
+            yield opened(owner)
+        elif _tells_position(owner):
             yield position(owner)
+
+
+def _tells_position(owner: Any) -> bool:
+    return all(hasattr(owner, name) for name in ("state_dict", "load_state_dict"))
 
 
 def _modules(task: Task, seen: Seen) -> Iterator[Undo]:
@@ -175,6 +253,11 @@ def _optimizer(task: Task, seen: Seen) -> Iterator[Undo]:
 def _scaler(task: Task, seen: Seen) -> Iterator[Undo]:
     if task.scaler is not None:
         yield from attributes(task.scaler, seen)
+
+
+def _freezing(task: Task, seen: Seen) -> Iterator[Undo]:
+    """The task's record of what is frozen; `requires_grad` is the tensors' own."""
+    yield from attributes(task.freezing, seen)
 
 
 def _resets(task: Task, seen: Seen) -> Iterator[Undo]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import islice
 from typing import Any
 
@@ -14,11 +13,21 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.optim import AdamW, Optimizer
 
-from .batch import Tally, checked, detached, moved, outcome, samples
-from .curve import RESERVED
+from .arguments import (
+    check_callable,
+    check_loader,
+    check_model,
+    check_optimizer,
+    check_precision,
+    check_values,
+)
+from .batch import Tally, arrived, checked, detached, outcome, samples
+from .device import apart, at, home
+from .freezing import Freezing, norms
+from .metric import Metric as Metric
+from .metric import begun, gathered, measured, named, settled
+from .surroundings import Surroundings as Surroundings
 from .update import Update, check_update
-
-Metric = Callable[[Any, Any], Any]
 
 
 class Task:
@@ -46,9 +55,14 @@ class Task:
         Holds the model's parameters. Default: AdamW with its defaults.
     valid_loader : iterable of batches, optional
         Gone through after each epoch of a fit.
-    metrics : mapping or sequence of callables `(output, target) -> value`, optional
-        Computed on each validation batch and averaged over the samples; in a range
-        test also on each training batch, from the output that its loss came from.
+    metrics : mapping or sequence of metrics, optional
+        Measured in validation, and in a range test also on the training batches, from
+        the output that their loss came from. A callable `(output, target) -> value` is
+        averaged over the samples. An object with `reset()`, `update(output, target)`
+        and `compute()`, as torchmetrics has them, is exact where a mean over batches is
+        not (F1, AUROC): it sees all of the validation, or all batches of a step, and
+        is reset before. It is moved to the device, and holds what it saw until it is
+        reset. A torchmetrics `MetricCollection` is taken too, its metrics in a copy.
     step : callable `(model, batch) -> scalar tensor`, optional
         Computes the loss of a batch; `loss_fn` is not used then.
     device : torch.device or str, optional
@@ -95,44 +109,39 @@ class Task:
         autocast: torch.dtype | None = None,
         scaler: GradScaler | None = None,
     ) -> None:
-        if not isinstance(model, nn.Module):
-            raise ValueError(f"model must be a torch.nn.Module, not {_kind(model)}")
-        _check_loader("loader", loader)
+        check_model(model)
+        check_loader("loader", loader)
         if valid_loader is not None:
-            _check_loader("valid_loader", valid_loader)
-        for name, given in {"loss_fn": loss_fn, "step": step}.items():
-            if given is not None and not callable(given):
-                raise ValueError(f"{name} must be callable, not {_kind(given)}")
-        self.metrics = _named(metrics)
+            check_loader("valid_loader", valid_loader)
+        check_callable("loss_fn", loss_fn)
+        check_callable("step", step)
+        self.metrics = named(metrics)
         if self.metrics and step is not None:
             raise ValueError(
                 "metrics need the model's output, which step does not give: leave"
                 " metrics out, or pass loss_fn instead of step"
             )
-        _check_optimizer(model, optimizer)
+        check_optimizer(model, optimizer)
         check_update(accumulate, clip_norm, scaler)
-        home = _device(model, device)
-        if home.type != "meta" and any(p.is_meta for p in model.parameters()):
-            raise ValueError(
-                "model has parameters without values, on the meta device: give it some"
-                f" with model.to_empty(device={home.type!r}) or from a checkpoint first"
-            )
-        _check_precision(model, home, autocast, scaler)
+        place = home(model, device)
+        check_values(model, place)
+        check_precision(model, place, autocast, scaler)
         self.model = model
         self.loader = loader
         self.loss_fn = loss_fn
         self.valid_loader = valid_loader
         self.target_key = target_key
         self._step = step
-        self.device = home
+        self.device = place
         self.autocast = autocast
+        settled(self.metrics, place)
         for root in (model, loss_fn):
-            if isinstance(root, nn.Module) and not _at(root, home):
-                root.to(home)
+            if isinstance(root, nn.Module) and not at(root, place):
+                root.to(place)
         if optimizer is None:
             trainable = [p for p in model.parameters() if p.requires_grad]
             optimizer = AdamW(trainable)
-        elif _apart(optimizer):
+        elif apart(optimizer):
             # torch's own policy decides which state lives beside its parameter.
             optimizer.load_state_dict(optimizer.state_dict())
         self.optimizer: Optimizer = optimizer
@@ -140,6 +149,7 @@ class Task:
         self._update = Update(
             optimizer, accumulate=accumulate, clip_norm=clip_norm, scaler=scaler
         )
+        self.freezing = Freezing(optimizer)
 
     def with_loader(self, loader: Iterable[Any]) -> Task:
         """The same task with another loader; it shares model, optimizer and all else.
@@ -149,10 +159,47 @@ class Task:
         ValueError
             If `loader` is none, or is empty.
         """
-        _check_loader("loader", loader)
+        check_loader("loader", loader)
         task = copy.copy(self)
         task.loader = loader
         return task
+
+    def freeze(
+        self, groups: Sequence[int] | None = None, *, train_norm: bool = True
+    ) -> None:
+        """Have param groups of the optimizer not train, until `unfreeze`.
+
+        Their weights do not move then, whatever momentum or weight decay there is: what
+        has no gradient, an optimizer leaves out. What was frozen by an earlier call and
+        is not in this one trains again.
+
+        Parameters
+        ----------
+        groups
+            Indices into `optimizer.param_groups`, negative ones from the end. Default:
+            all but the last, as in fastai. An empty list is `unfreeze`.
+        train_norm
+            Whether normalisation layers in frozen groups go on training: BatchNorm,
+            InstanceNorm, LayerNorm, GroupNorm and RMSNorm, as in fastai (`train_bn`).
+            The running statistics of a BatchNorm move in either case while it is in
+            train mode; `.eval()` holds them.
+
+        Raises
+        ------
+        ValueError
+            If there is no such group, or nothing would be left to train; nothing has
+            been changed then.
+        """
+        self.freezing.freeze(groups, norms(self.modules()) if train_norm else ())
+
+    def unfreeze(self) -> None:
+        """Have train again what `freeze` holds; what was frozen by hand stays so."""
+        self.freezing.unfreeze()
+
+    @property
+    def frozen(self) -> tuple[int, ...]:
+        """Indices of the param groups that `freeze` holds."""
+        return self.freezing.groups
 
     def modules(self) -> Iterator[nn.Module]:
         """The model's modules, and those of a `loss_fn` that is a module itself."""
@@ -212,7 +259,13 @@ class Task:
         """
         count = self.accumulate if count is None else count
         with torch.inference_mode(False), torch.enable_grad():
-            return self._update(self._losses(islice(batches, count), tally), count)
+            if tally is None:
+                return self._update(self._losses(islice(batches, count)), count)
+            begun(self.metrics)
+            loss = self._update(self._losses(islice(batches, count), tally), count)
+            with torch.no_grad():
+                tally.settle(gathered(self.metrics))
+            return loss
 
     def scale(self) -> float:
         """The scaler's factor; lower after a step than before, it was skipped."""
@@ -242,16 +295,18 @@ class Task:
         """
         tally = Tally()
         with self.mode(train=False), torch.no_grad():
+            begun(self.metrics)
             for batch in batches:
                 if stopping():
                     return None
-                batch = self._moved(batch)
+                batch = arrived(batch, self.device)
                 with self._precision():
                     output, target, loss = self._forward(batch)
-                values = {"loss": loss, **self._measured(output, target)}
-                tally.add(values, samples(batch))
-        if not tally.count:
-            raise ValueError("valid_loader gave no batch: leave it out or fill it")
+                values = measured(self.metrics, output, target)
+                tally.add({"loss": loss, **values}, samples(batch))
+            if not tally.count:
+                raise ValueError("valid_loader gave no batch: leave it out or fill it")
+            tally.settle(gathered(self.metrics))
         metrics = tally.means()
         return metrics.pop("loss"), metrics
 
@@ -271,7 +326,9 @@ class Task:
             for module, flag in flags:
                 module.training = flag
 
-    def _losses(self, batches: Iterable[Any], tally: Tally | None) -> Iterator[Tensor]:
+    def _losses(
+        self, batches: Iterable[Any], tally: Tally | None = None
+    ) -> Iterator[Tensor]:
         """Loss of each batch, and its metrics once its gradients are there.
 
         No name here holds a loss: its graph is gone before the next batch's is made.
@@ -284,21 +341,16 @@ class Task:
             yield self._loss(batch, made)
             output, target, size = made
             with torch.no_grad():
-                tally.add(self._measured(output, target), size)
+                tally.add(measured(self.metrics, output, target), size)
 
     def _loss(self, batch: Any, made: list[Any] | None = None) -> Tensor:
         """Loss of a batch; output without its graph, target and size go to `made`."""
-        batch = self._moved(batch)
+        batch = arrived(batch, self.device)
         with self._precision():
             output, target, loss = self._forward(batch)
         if made is not None:
             made += [detached(output), target, samples(batch)]
         return self._checked(loss)
-
-    def _measured(self, output: Any, target: Any) -> dict[str, float]:
-        return {
-            name: float(metric(output, target)) for name, metric in self.metrics.items()
-        }
 
     def _precision(self) -> AbstractContextManager[object]:
         if self.autocast is None:
@@ -307,18 +359,6 @@ class Task:
             torch.clear_autocast_cache()
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.autocast)
-
-    def _moved(self, batch: Any) -> Any:
-        try:
-            return moved(batch, self.device)
-        except torch.OutOfMemoryError:
-            raise
-        except Exception as error:
-            raise ValueError(
-                f"loader gave a batch of type {_kind(batch)} that cannot be moved to"
-                f" {self.device} ({error}): let its collate_fn give tensors, or"
-                " something with a .to(device)"
-            ) from error
 
     def _forward(self, batch: Any) -> tuple[Any, Any, Any]:
         """Output, target and loss of a batch."""
@@ -331,160 +371,3 @@ class Task:
         if self._step is None and self.loss_fn is None:
             origin = "the model"
         return checked(loss, origin)
-
-
-class Surroundings:
-    """The torch state that belongs to a thread: autocast, default and current device.
-
-    Made in the thread whose settings count, entered in the thread that trains.
-    """
-
-    def __init__(self) -> None:
-        kinds = {"cpu", "cuda"}
-        self._autocast = {
-            kind: torch.get_autocast_dtype(kind)
-            for kind in kinds
-            if torch.is_autocast_enabled(kind)
-        }
-        self._default = torch.get_default_device()
-        cuda = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
-        self._cuda = torch.cuda.current_device() if cuda else None
-
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
-        """Work under these settings in another thread."""
-        with ExitStack() as stack:
-            for kind, dtype in self._autocast.items():
-                stack.enter_context(torch.autocast(kind, dtype=dtype))
-            if self._default != torch.device("cpu"):
-                stack.enter_context(self._default)
-            if self._cuda is not None:
-                stack.enter_context(torch.cuda.device(self._cuda))
-            yield
-
-
-def _kind(value: object) -> str:
-    return type(value).__name__
-
-
-def _named(
-    metrics: Mapping[str, Metric] | Sequence[Metric] | None,
-) -> dict[str, Metric]:
-    if metrics is None:
-        return {}
-    if not isinstance(metrics, Mapping):
-        if callable(metrics):
-            raise ValueError("metrics must be a list or a mapping: pass [metric]")
-        names = [getattr(metric, "__name__", _kind(metric)) for metric in metrics]
-        if len({*names}) < len(names):
-            raise ValueError(
-                f"metrics have one name more than once ({', '.join(names)}): pass a"
-                " mapping of name to metric"
-            )
-        metrics = dict(zip(names, metrics, strict=True))
-    for name, metric in metrics.items():
-        if name in RESERVED or name.startswith("valid_"):
-            raise ValueError(
-                f"metrics cannot have the name {name!r}, which a curve uses itself:"
-                " pass a mapping of another name to the metric"
-            )
-        if not callable(metric):
-            raise ValueError(
-                f"metrics[{name!r}] must be callable as (output, target) -> value"
-            )
-    return dict(metrics)
-
-
-def _check_loader(name: str, loader: object) -> None:
-    if not isinstance(loader, Iterable):
-        raise ValueError(f"{name} must be an iterable of batches, not {_kind(loader)}")
-    try:
-        size = len(loader)  # type: ignore[arg-type]
-    except TypeError:  # it has no length; what it gives is seen when it is used
-        return
-    if size == 0:
-        raise ValueError(f"{name} is empty: pass one that gives at least one batch")
-
-
-def _check_optimizer(model: nn.Module, optimizer: Optimizer | None) -> None:
-    trainable = {id(p) for p in model.parameters() if p.requires_grad}
-    if not trainable:
-        raise ValueError(
-            "model has no parameter with requires_grad=True: unfreeze what is to train"
-        )
-    if optimizer is None:
-        return
-    if not isinstance(optimizer, Optimizer):
-        raise ValueError(
-            f"optimizer must be a torch.optim.Optimizer, not {_kind(optimizer)}"
-        )
-    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-    if not held & trainable:
-        raise ValueError(
-            "optimizer does not hold the model's parameters: build it from"
-            " model.parameters() of this very model"
-        )
-    closure = inspect.signature(optimizer.step).parameters.get("closure")
-    if closure is not None and closure.default is inspect.Parameter.empty:
-        raise ValueError(
-            f"optimizer {_kind(optimizer)} needs a closure at each step, which is not"
-            " supported: use SGD, AdamW or another that steps without one"
-        )
-
-
-def _check_precision(
-    model: nn.Module,
-    device: torch.device,
-    autocast: torch.dtype | None,
-    scaler: GradScaler | None,
-) -> None:
-    if autocast not in (None, torch.bfloat16, torch.float16):
-        raise ValueError(
-            f"autocast must be torch.bfloat16 or torch.float16, not {autocast!r}: pass"
-            " one of these, or leave it out"
-        )
-    if autocast is not None and not torch.amp.is_autocast_available(device.type):
-        raise ValueError(
-            f"autocast is not to be had on {device.type}: leave it out, or pass device="
-        )
-    half = any(p.dtype == torch.float16 for p in model.parameters() if p.requires_grad)
-    if half and scaler is not None and scaler.is_enabled():
-        raise ValueError(
-            "scaler cannot unscale the gradients of a model in float16: keep the model"
-            " in float32 (model.float()) and pass autocast=torch.float16"
-        )
-
-
-def _device(model: nn.Module, device: torch.device | str | None) -> torch.device:
-    if device is not None:
-        try:
-            return torch.device(device)
-        except RuntimeError as error:
-            raise ValueError(
-                f'device must be one that torch knows, not {device!r}: try "cpu"'
-            ) from error
-    homes = {str(tensor.device): tensor.device for tensor in model.parameters()}
-    if len(homes) > 1:
-        raise ValueError(
-            f"model lies on several devices ({', '.join(sorted(homes))}): move it to"
-            " one with model.to(device), or pass device= to have it moved"
-        )
-    (home,) = homes.values()
-    if home.type in ("cpu", "meta") and torch.accelerator.is_available():
-        return torch.accelerator.current_accelerator() or home
-    return home
-
-
-def _at(module: nn.Module, device: torch.device) -> bool:
-    """Whether a module lies there; then it is not moved, which rebuilds an LSTM."""
-    tensors = [*module.parameters(), *module.buffers()]
-    return all(tensor.device == device for tensor in tensors)
-
-
-def _apart(optimizer: Optimizer) -> bool:
-    """Whether some state lies on another device than its parameter."""
-    return any(
-        isinstance(value, Tensor) and value.dim() and value.device != parameter.device
-        for parameter, state in optimizer.state.items()
-        for value in state.values()
-    )

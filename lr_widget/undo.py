@@ -20,11 +20,12 @@ Undo = Callable[[], object]
 class Seen:
     """What is kept already, and the device where copies lie (None: with the original).
 
-    What was seen is held, so that its id stays its own.
+    What was seen is held, so that its id stays its own. What is `lent` gives up its
+    gradients until it is put back; else nothing is touched, and they are copied too.
     """
 
-    def __init__(self, place: str | None) -> None:
-        self.place = place
+    def __init__(self, place: str | None, *, lent: bool = True) -> None:
+        self.place, self.lent = place, lent
         self._held: dict[int, object] = {}
 
     def first(self, value: object) -> bool:
@@ -63,7 +64,7 @@ def contents(value: Any, seen: Seen) -> Iterator[Undo]:
     elif not seen.first(value):
         return
     elif isinstance(value, Tensor):
-        yield _blank(value) if is_lazy(value) else _lent(value)
+        yield _blank(value) if is_lazy(value) else _grad(value, seen)
         if not is_lazy(value) and not value.is_meta:
             yield _kept(value, seen.place)
     else:
@@ -77,7 +78,8 @@ def _kept(tensor: Tensor, place: str | None) -> Undo:
     """A copy of the tensor's values; the undo writes them into the same tensor."""
     # Strides of 0 are elements that share memory, as `expand` makes them: torch writes
     # to such a tensor through one of them only.
-    for dim, stride in enumerate(tensor.stride()):
+    strides = tensor.stride() if tensor.layout is torch.strided else ()
+    for dim, stride in enumerate(strides):
         if stride == 0 and tensor.size(dim) > 1:
             tensor = tensor.detach().narrow(dim, 0, 1)
     copied = tensor.detach().to(place or tensor.device, copy=True)
@@ -87,6 +89,11 @@ def _kept(tensor: Tensor, place: str | None) -> Undo:
             tensor.copy_(copied)
 
     return put_back
+
+
+def _grad(tensor: Tensor, seen: Seen) -> Undo:
+    """`requires_grad` and `.grad` of a tensor."""
+    return _lent(tensor) if seen.lent else _left(tensor, seen.place)
 
 
 def _lent(tensor: Tensor) -> Undo:
@@ -99,6 +106,21 @@ def _lent(tensor: Tensor) -> Undo:
     def put_back() -> None:
         tensor.requires_grad_(requires_grad)
         tensor.grad = grad
+
+    return put_back
+
+
+def _left(tensor: Tensor, place: str | None) -> Undo:
+    """`requires_grad` and `.grad`: the object left where it is, and its values."""
+    if not tensor.is_leaf:
+        return lambda: None
+    grad, requires_grad = tensor.grad, tensor.requires_grad
+    values: Undo = _kept(grad, place) if grad is not None else lambda: None
+
+    def put_back() -> None:
+        tensor.requires_grad_(requires_grad)
+        tensor.grad = grad
+        values()
 
     return put_back
 
@@ -152,16 +174,42 @@ def _hooks(hooks: dict[Any, Any]) -> Undo:
     return put_back
 
 
+#: Set in torchdata's loader: its next pass is one that `state_dict()` has begun.
+_TOLD = "_initial_iter_for_state_dict"
+
+
 def iterator(loader: Any) -> Undo:
     """A DataLoader's own iterator, position and workers: the block gets another one."""
     values = dict(vars(loader))
     vars(loader)["_iterator"] = None
+    if _TOLD in values:
+        vars(loader)[_TOLD] = False
 
     def put_back() -> None:
         used = vars(loader).get("_iterator")
         vars(loader).clear()
         vars(loader).update(values)
         getattr(used, "_shutdown_workers", lambda: None)()
+
+    return put_back
+
+
+def workers(loader: Any) -> Undo:
+    """What a DataLoader holds; the workers that it has started since then are ended."""
+    values = dict(vars(loader))
+    state = copy.deepcopy(loader.state_dict()) if values.get(_TOLD) else None
+
+    def put_back() -> None:
+        used, held = vars(loader).get("_iterator"), values.get("_iterator")
+        vars(loader).clear()
+        vars(loader).update(values)
+        if getattr(held, "_shutdown", False):
+            vars(loader)["_iterator"] = None  # they have been ended: it starts others
+        if used is not held:
+            getattr(used, "_shutdown_workers", lambda: None)()
+        if state is not None:
+            loader.load_state_dict(copy.deepcopy(state))
+            loader.state_dict()  # begins that pass again
 
     return put_back
 

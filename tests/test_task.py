@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim import LBFGS, SGD, AdamW
 
 from lr_widget import Run, Task, fit_one_cycle, range_test
-from lr_widget.task import Surroundings
+from lr_widget.surroundings import Surroundings
 
 Pair = namedtuple("Pair", ["input", "target"])
 PIXELS = SIDE**2

@@ -1,0 +1,49 @@
+"""Device: where a model is trained, and whether all that goes with it lies there."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+
+def home(model: nn.Module, device: torch.device | str | None) -> torch.device:
+    """Where a model is to train: `device`, or an accelerator, or where it is.
+
+    Raises
+    ------
+    ValueError
+        If there is no such device, or the model lies on several.
+    """
+    if device is not None:
+        try:
+            return torch.device(device)
+        except RuntimeError as error:
+            raise ValueError(
+                f'device must be one that torch knows, not {device!r}: try "cpu"'
+            ) from error
+    places = {str(tensor.device): tensor.device for tensor in model.parameters()}
+    if len(places) > 1:
+        raise ValueError(
+            f"model lies on several devices ({', '.join(sorted(places))}): move it to"
+            " one with model.to(device), or pass device= to have it moved"
+        )
+    (place,) = places.values()
+    if place.type in ("cpu", "meta") and torch.accelerator.is_available():
+        return torch.accelerator.current_accelerator() or place
+    return place
+
+
+def at(module: nn.Module, device: torch.device) -> bool:
+    """Whether a module lies there; then it is not moved, which rebuilds an LSTM."""
+    tensors = [*module.parameters(), *module.buffers()]
+    return all(tensor.device == device for tensor in tensors)
+
+
+def apart(optimizer: Optimizer) -> bool:
+    """Whether some state lies on another device than its parameter."""
+    return any(
+        isinstance(value, Tensor) and value.dim() and value.device != parameter.device
+        for parameter, state in optimizer.state.items()
+        for value in state.values()
+    )
