@@ -13,6 +13,7 @@ CORRIDORS = {
     "_frontend": set(),
     "annotation": {"curves", "palette", "reading", "suggestion"},
     "archive": set(),
+    "arguments": set(),
     "axis": set(),
     "batch": set(),
     "board": {"annotation", "axis", "chart", "controls", "curves", "legend"}
@@ -22,6 +23,7 @@ CORRIDORS = {
     "controls": {"_frontend"},
     "curve": {"archive", "plot", "series", "suggestion"},
     "curves": {"curve", "repeats"},
+    "device": set(),
     "divergence": set(),
     "element": {"placement"},
     "fall": set(),
@@ -29,10 +31,12 @@ CORRIDORS = {
     "finder": {"comparison", "curve", "curves", "one_cycle", "peak", "repeats"}
     | {"run", "sweep", "task", "workbench"},
     "fit_chart": {"axis", "curve", "figure", "palette"},
+    "freezing": set(),
     "herald": set(),
     "legend": {"_frontend", "controls"},
     "line": set(),
     "loader": set(),
+    "metric": {"arguments", "curve"},
     "one_cycle": {"curve", "peak", "schedule", "task"},
     "options": {"_frontend", "controls"},
     "palette": set(),
@@ -53,8 +57,10 @@ CORRIDORS = {
     "snapshot": {"loader", "task", "undo"},
     "still": {"poster"},
     "suggestion": {"fall"},
+    "surroundings": set(),
     "sweep": {"batch", "curve", "divergence", "peak", "snapshot", "task"},
-    "task": {"batch", "curve", "update"},
+    "task": {"arguments", "batch", "device", "freezing", "metric", "surroundings"}
+    | {"update"},
     "undo": set(),
     "update": set(),
     "weights": {"archive"},
@@ -76,6 +82,7 @@ RECORD = {
 RECORD |= {"placement", "plane", "plot", "reading", "repeats", "series", "suggestion"}
 ENGINE = {"batch", "comparison", "herald", "loader", "one_cycle", "peak", "run"}
 ENGINE |= {"schedule", "snapshot", "sweep", "task", "undo", "update", "weights"}
+ENGINE |= {"arguments", "device", "freezing", "metric", "surroundings"}
 
 
 def imports(room: str) -> tuple[set[str], set[str]]:
