@@ -46,15 +46,15 @@ def _finite(values: Array) -> Array:
     return np.clip(values[np.isfinite(values)], -_LARGEST, _LARGEST)
 
 
-def ticks(low: float, high: float) -> Array:
-    """Four to eight round numbers between two losses.
+def ticks(low: float, high: float, most: int = 8) -> Array:
+    """Four to eight round numbers between two losses; with `most=5` two to five.
 
-    >>> ticks(-0.1, 2.6).tolist()
-    [0.0, 0.5, 1.0, 1.5, 2.0, 2.5]
+    >>> ticks(-0.1, 2.6).tolist(), ticks(-0.1, 2.6, most=5).tolist()
+    ([0.0, 0.5, 1.0, 1.5, 2.0, 2.5], [0.0, 1.0, 2.0])
     """
     decade = 10.0 ** np.floor(np.log10(high - low))
     steps = decade * np.array([0.1, 0.2, 0.5, 1.0, 2.0])
-    step = steps[np.argmax((high - low) / steps < 8)]
+    step = steps[np.argmax((high - low) / steps < most)]
     # Through text, since 3 * 0.1 is not 0.3 and ticks are read; `+ 0` since nor is -0.
     whole = range(math.ceil(low / step), math.floor(high / step) + 1)
     return np.array([float(f"{i * step:.6g}") + 0.0 for i in whole])

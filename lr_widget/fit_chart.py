@@ -9,14 +9,14 @@ import numpy as np
 
 from .axis import y_range
 from .curve import Curve
-from .figure import LossFigure
+from .figure import DOT, MARGINS, LossFigure
 from .palette import ORANGE
 
 
 class FitChart(LossFigure):
     """Training loss against step, and the validation loss at the end of each epoch."""
 
-    beta = 0.9
+    beta, margins = 0.9, MARGINS
 
     def __init__(self, **kwargs: Any) -> None:
         self._steps = bqplot.LinearScale(min=0.0, max=1.0)
@@ -27,7 +27,7 @@ class FitChart(LossFigure):
             x=[],
             y=[],
             colors=[ORANGE],
-            default_size=60,
+            default_size=DOT,
             stroke="white",
         )
         self.set_trait("marks", [self.raw, self.smooth, self._valid])
