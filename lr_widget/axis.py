@@ -60,6 +60,16 @@ def ticks(low: float, high: float, most: int = 8) -> Array:
     return np.array([float(f"{i * step:.6g}") + 0.0 for i in whole])
 
 
+def step_ticks(last: int) -> Array:
+    """Round whole numbers from 0 to the last step, nine at most.
+
+    >>> step_ticks(299).tolist(), step_ticks(1).tolist()
+    ([0.0, 50.0, 100.0, 150.0, 200.0, 250.0], [0.0, 1.0])
+    """
+    marked = ticks(0.0, max(last, 1))
+    return np.array([tick for tick in marked if tick == round(tick)])
+
+
 def log_ticks(low: float, high: float) -> Array:
     """Two to nine round numbers between two positive ones, for a log axis.
 

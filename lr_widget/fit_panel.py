@@ -46,7 +46,7 @@ class FitPanel:
     def __init__(self, fit_chart: FitChart) -> None:
         self.lr = _field("lr", "160px", placeholder="click the curve")
         self.epochs = _field("epochs", "110px", value="3")
-        self.pct_start = _field("pct_start", "150px", placeholder=SCHEDULES["torch"])
+        self.pct_start = _field("pct_start", "140px", placeholder=SCHEDULES["torch"])
         self.pct_start.tooltip = "Share of the steps in which the lr rises"
         self.schedule = Choice(
             description="schedule",
@@ -131,7 +131,6 @@ class FitPanel:
     def show_freezing(self, possible: bool, frozen: bool, text: str) -> None:
         """Offer to freeze or to unfreeze, and say what trains."""
         self.freeze.description = "Unfreeze" if frozen else "Freeze"
-        self.freeze.icon = "sun-o" if frozen else "snowflake-o"
         self.freeze.tooltip = (
             "Train all param groups again"
             if frozen

@@ -8,7 +8,7 @@ import bqplot
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .axis import full_range, ticks
+from .axis import full_range, step_ticks, ticks
 from .curve import Curve
 from .figure import DOT, MARGINS
 from .line import Line
@@ -37,14 +37,14 @@ class ScheduleChart(bqplot.Figure):
 
     def __init__(self, **kwargs: Any) -> None:
         self._steps = bqplot.LinearScale(min=0.0, max=1.0)
-        step_axis = bqplot.Axis(
+        self._axis = bqplot.Axis(
             scale=self._steps, label="step", tick_format="~s", label_offset="2.4em"
         )
-        self._lr_axis = _upright("lr", side="left", label_offset="3.9em")
+        self._lr_axis = _upright("lr", side="left", label_offset="4.4em")
         self._momentum_axis = _upright(
             "momentum", side="right", label_offset="3.4em", visible=False
         )
-        step_axis.grid_lines = "none"
+        self._axis.grid_lines = "none"
         self._groups = self._line(self._lr_axis, BLUE, 1.0)
         self._lrs = self._line(self._lr_axis, BLUE, 2.0)
         self._lrs_made = self._line(self._lr_axis, BLUE, 3.0)
@@ -65,7 +65,7 @@ class ScheduleChart(bqplot.Figure):
         planned = [self._groups, self._momentums, self._lrs]
         super().__init__(
             marks=[*planned, self._momentums_made, self._lrs_made, self._now],
-            axes=[step_axis, self._lr_axis, self._momentum_axis],
+            axes=[self._axis, self._lr_axis, self._momentum_axis],
             animation_duration=0,
             display_toolbar=False,
             fig_margin={"top": 10, "bottom": 44, **MARGINS},
@@ -143,6 +143,7 @@ class ScheduleChart(bqplot.Figure):
         """Span the axes over all that is drawn."""
         with self._steps.hold_sync():
             self._steps.min, self._steps.max = 0.0, float(max(steps - 1, 1))
+        self._axis.tick_values = step_ticks(steps - 1)
         _span(self._lr_axis, self._lrs, self._groups, self._lrs_made)
         _span(self._momentum_axis, self._momentums, self._momentums_made)
         lines = (self._momentums, self._momentums_made)
