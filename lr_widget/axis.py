@@ -46,18 +46,28 @@ def _finite(values: Array) -> Array:
     return np.clip(values[np.isfinite(values)], -_LARGEST, _LARGEST)
 
 
-def ticks(low: float, high: float) -> Array:
-    """Four to eight round numbers between two losses.
+def ticks(low: float, high: float, most: int = 8) -> Array:
+    """Four to eight round numbers between two losses; with `most=5` two to five.
 
-    >>> ticks(-0.1, 2.6).tolist()
-    [0.0, 0.5, 1.0, 1.5, 2.0, 2.5]
+    >>> ticks(-0.1, 2.6).tolist(), ticks(-0.1, 2.6, most=5).tolist()
+    ([0.0, 0.5, 1.0, 1.5, 2.0, 2.5], [0.0, 1.0, 2.0])
     """
     decade = 10.0 ** np.floor(np.log10(high - low))
     steps = decade * np.array([0.1, 0.2, 0.5, 1.0, 2.0])
-    step = steps[np.argmax((high - low) / steps < 8)]
+    step = steps[np.argmax((high - low) / steps < most)]
     # Through text, since 3 * 0.1 is not 0.3 and ticks are read; `+ 0` since nor is -0.
     whole = range(math.ceil(low / step), math.floor(high / step) + 1)
     return np.array([float(f"{i * step:.6g}") + 0.0 for i in whole])
+
+
+def step_ticks(last: int) -> Array:
+    """Round whole numbers from 0 to the last step, nine at most.
+
+    >>> step_ticks(299).tolist(), step_ticks(1).tolist()
+    ([0.0, 50.0, 100.0, 150.0, 200.0, 250.0], [0.0, 1.0])
+    """
+    marked = ticks(0.0, max(last, 1))
+    return np.array([tick for tick in marked if tick == round(tick)])
 
 
 def log_ticks(low: float, high: float) -> Array:

@@ -1,4 +1,4 @@
-"""Controls that answer while a cell is running: `Prompt`, `Button`, `Field`, `Message`.
+"""Controls that answer while a cell runs: `Button`, `Field`, `Choice`, `Message`.
 
 The browser never writes a trait of these widgets. What a person does arrives as a
 custom message (an *action*); what the kernel has to show is a trait, written by the
@@ -7,8 +7,10 @@ kernel alone.
 
 from __future__ import annotations
 
+from html import escape
+
 import ipywidgets
-from traitlets import Bool, Unicode
+from traitlets import Bool, List, TraitError, Tuple, Unicode, validate
 
 from ._frontend import NPM_NAME, NPM_RANGE
 
@@ -121,6 +123,72 @@ class Field(Prompt, ipywidgets.DOMWidget):
 
 
 @ipywidgets.register
+class Choice(Prompt, ipywidgets.DOMWidget):
+    """A labelled drop-down list: one of a few values, each by a name of its own.
+
+    Unlike `ipywidgets.Dropdown` the browser does not write `value`: it sends what a
+    person chooses (`on_choose`), and the kernel answers by setting `value`, or leaves
+    it, and the list shows again what it was.
+
+    Attributes
+    ----------
+    description : str
+        The label.
+    options : list of (str, str)
+        A value and its name each; no value comes twice.
+    value : str
+        The chosen one of the values; empty while there are none.
+    disabled : bool
+        Whether the list takes no choice.
+    """
+
+    _view_name = Unicode("ChoiceView").tag(sync=True)
+    _view_module = Unicode(NPM_NAME).tag(sync=True)
+    _view_module_version = Unicode(NPM_RANGE).tag(sync=True)
+    _model_name = Unicode("ChoiceModel").tag(sync=True)
+    _model_module = Unicode(NPM_NAME).tag(sync=True)
+    _model_module_version = Unicode(NPM_RANGE).tag(sync=True)
+
+    description = Unicode("").tag(sync=True)
+    options = List(Tuple(Unicode(), Unicode())).tag(sync=True)
+    value = Unicode("").tag(sync=True)
+    disabled = Bool(False).tag(sync=True)
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self._chosen = ipywidgets.CallbackDispatcher()
+        self.on_msg(self._receive)
+
+    @validate("value")
+    def _validate_value(self, proposal) -> str:
+        value = proposal["value"]
+        if value and value not in self._values():
+            known = ", ".join(self._values())
+            raise TraitError(f"value must be one of {known}, not {value!r}")
+        return value
+
+    @validate("options")
+    def _validate_options(self, proposal) -> list[tuple[str, str]]:
+        values = [value for value, _ in proposal["value"]]
+        if "" in values or len({*values}) < len(values):
+            raise TraitError(f"options must have a value each, of its own: {values}")
+        return proposal["value"]
+
+    def on_choose(self, handler, remove: bool = False) -> None:
+        """Call `handler(value)` whenever a person chooses one of the values."""
+        self._chosen.register_callback(handler, remove=remove)
+
+    def _values(self) -> list[str]:
+        return [value for value, _ in self.options]
+
+    def _receive(self, _widget, content, _buffers) -> None:
+        if isinstance(content, dict) and content.get("action") == "choose":
+            # In a list, not a set: what the browser sends may be unhashable.
+            if content.get("value") in self._values():
+                self._chosen(content["value"])
+
+
+@ipywidgets.register
 class Message(Prompt, ipywidgets.DOMWidget):
     """A short text that a screen reader speaks, politely, when it changes.
 
@@ -138,6 +206,18 @@ class Message(Prompt, ipywidgets.DOMWidget):
     _model_module_version = Unicode(NPM_RANGE).tag(sync=True)
 
     value = Unicode("").tag(sync=True)
+
+
+def row(*children: ipywidgets.Widget) -> ipywidgets.HBox:
+    """Widgets side by side, on as many lines as they need."""
+    return ipywidgets.HBox(
+        children, layout={"flex_flow": "row wrap", "align_items": "center"}
+    )
+
+
+def words(text: str) -> str:
+    """Plain text as HTML, in the type of the widget's own words."""
+    return f'<span class="lr-widget-words">{escape(text)}</span>' if text else ""
 
 
 def parts(*roots: ipywidgets.Widget) -> list[ipywidgets.Widget]:

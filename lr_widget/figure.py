@@ -12,9 +12,17 @@ from .palette import BLUE
 
 Range = tuple[float, float]
 
+#: Of the charts of a fit, one below the other: their steps are in one line.
+MARGINS = {"left": 68, "right": 64}
+
+#: And of their dots: bqplot keeps half of one free at either end.
+DOT = 60
+
 
 class LossFigure(bqplot.Figure):
     """Raw losses, faint, under smoothed ones, on a y axis that follows them."""
+
+    margins = {"left": 64, "right": 24}
 
     def __init__(self, x_axis: bqplot.Axis, **kwargs: Any) -> None:
         self.y_scale = bqplot.LinearScale(min=0.0, max=1.0)
@@ -38,7 +46,7 @@ class LossFigure(bqplot.Figure):
             axes=[x_axis, self._y_axis],
             animation_duration=0,
             display_toolbar=False,
-            fig_margin={"top": 12, "bottom": 52, "left": 64, "right": 24},
+            fig_margin={"top": 12, "bottom": 52, **self.margins},
             padding_x=0,
             padding_y=0,
             **kwargs,

@@ -7,27 +7,28 @@ from typing import Any
 import bqplot
 import numpy as np
 
-from .axis import y_range
+from .axis import step_ticks, y_range
 from .curve import Curve
-from .figure import LossFigure
+from .figure import DOT, MARGINS, LossFigure
+from .line import thin
 from .palette import ORANGE
 
 
 class FitChart(LossFigure):
     """Training loss against step, and the validation loss at the end of each epoch."""
 
-    beta = 0.9
+    beta, margins = 0.9, MARGINS
 
     def __init__(self, **kwargs: Any) -> None:
         self._steps = bqplot.LinearScale(min=0.0, max=1.0)
-        axis = bqplot.Axis(scale=self._steps, label="step", tick_format="~s")
-        super().__init__(axis, **kwargs)
+        self._axis = bqplot.Axis(scale=self._steps, label="step", tick_format="~s")
+        super().__init__(self._axis, **kwargs)
         self._valid = bqplot.Scatter(
             scales=self.plane,
             x=[],
             y=[],
             colors=[ORANGE],
-            default_size=60,
+            default_size=DOT,
             stroke="white",
         )
         self.set_trait("marks", [self.raw, self.smooth, self._valid])
@@ -36,6 +37,7 @@ class FitChart(LossFigure):
         """Span the axis over the `steps` of the fit."""
         with self._steps.hold_sync():
             self._steps.min, self._steps.max = 0.0, float(max(steps - 1, 1))
+        self._axis.tick_values = step_ticks(steps - 1)
 
     def show(self, curve: Curve) -> None:
         """Draw the fit as it is now."""
@@ -48,6 +50,6 @@ class FitChart(LossFigure):
         ends = [
             (e.step, e.valid_loss) for e in curve.epochs if e.valid_loss is not None
         ]
-        steps, losses = np.array(ends, dtype=float).reshape(-1, 2).T
+        steps, losses = thin(*np.array(ends, dtype=float).reshape(-1, 2).T)
         with self._valid.hold_sync():
             self._valid.x, self._valid.y = steps, losses

@@ -11,6 +11,7 @@ from lr_widget.axis import (
     log_ticks,
     loss_text,
     lr_text,
+    step_ticks,
     ticks,
     y_range,
 )
@@ -111,3 +112,21 @@ def test_there_are_three_log_ticks_unless_the_axis_is_very_short(low, factor):
 )
 def test_loss_text_writes_a_loss_as_the_browser_does(loss, text):
     assert loss_text(loss) == text
+
+
+@given(st.floats(-100, 100), st.floats(1e-3, 1e6))
+def test_a_small_axis_has_two_to_five_ticks_all_of_them_on_it(start, span):
+    low = start * span
+    marked = ticks(low, low + span, most=5)
+    assert 2 <= len(marked) <= 5
+    assert (marked >= low - 1e-3 * span).all()
+    assert (marked <= low + span * (1 + 1e-3)).all()
+
+
+@given(st.integers(-1, 10**9))
+def test_ticks_of_steps_are_whole_numbers_from_the_first_step_on(last):
+    marked = step_ticks(last)
+    assert 2 <= len(marked) <= 9
+    assert marked[0] == 0
+    assert marked[-1] <= max(last, 1)
+    assert (marked == marked.round()).all()

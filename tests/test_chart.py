@@ -297,6 +297,23 @@ def test_fit_chart_shows_validation_losses_at_the_last_step_of_their_epochs():
     assert chart._valid.y.tolist() == pytest.approx([0.8, 0.6])
 
 
+def test_fit_chart_spans_the_steps_of_its_plan_however_few_have_been_made():
+    chart = FitChart()
+    chart.set_steps(300)
+    chart.show(Curve([Point(0, 1e-3, 1.0), Point(1, 1e-3, 0.5)]))
+    assert (chart._steps.min, chart._steps.max) == (0, 299)
+    assert chart._axis.tick_values.tolist() == [0, 50, 100, 150, 200, 250]
+
+
+def test_fit_chart_shows_no_more_dots_than_points_of_a_line():
+    chart, curve = FitChart(), Curve()
+    for step in range(2 * MAX_POINTS):
+        curve.append(Point(step, 1e-3, 1.0, Epoch(step + 1, step, 1.0, 1 / (step + 1))))
+    chart.show(curve)
+    assert len(chart._valid.x) == len(chart._valid.y) <= MAX_POINTS
+    assert chart._valid.x[-1] == 2 * MAX_POINTS - 1
+
+
 @pytest.mark.parametrize("measure", ["loss", "accuracy"])
 @pytest.mark.parametrize("y_log", [False, True])
 @pytest.mark.parametrize(

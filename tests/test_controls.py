@@ -1,9 +1,11 @@
-"""Field, LRPicker and Prompt: what the browser sends becomes a call, nothing else."""
+"""Fields, lists, the picker: what the browser sends becomes a call, nothing else."""
 
 import pytest
 from bqplot import LinearScale, Lines, LogScale
+from traitlets import TraitError
 
-from lr_widget.controls import Button, Field, Message
+from lr_widget.controls import Button, Choice, Field, Message
+from lr_widget.epoch_table import EpochTable
 from lr_widget.legend import Legend
 from lr_widget.options import Options
 from lr_widget.picker import LRPicker
@@ -65,7 +67,63 @@ def test_a_submission_that_is_no_text_is_ignored(content):
     assert texts == []
 
 
-@pytest.mark.parametrize("make", [Button, Field, Legend, Message, Options, picker])
+def choice():
+    return Choice(options=[("torch", "torch"), ("fastai", "fast.ai")], value="torch")
+
+
+def test_on_choose_gets_the_value_and_the_kernel_keeps_its_own():
+    widget, values = choice(), []
+    widget.on_choose(values.append)
+    receive(widget, {"action": "choose", "value": "fastai"})
+    assert values == ["fastai"]
+    assert widget.value == "torch"
+    widget.on_choose(values.append, remove=True)
+    receive(widget, {"action": "choose", "value": "fastai"})
+    assert values == ["fastai"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        [],
+        None,
+        {"action": "choose"},
+        {"action": "choose", "value": "fast.ai"},
+        {"action": "choose", "value": ""},
+        {"action": "choose", "value": 1},
+        {"action": "choose", "value": ["torch"]},
+        {"action": "choose", "value": {"torch": 1}},
+        {"action": ["choose"], "value": "torch"},
+        {"action": "submit", "value": "torch"},
+    ],
+)
+def test_a_choice_that_is_not_on_the_list_is_ignored(content):
+    widget, values = choice(), []
+    widget.on_choose(values.append)
+    receive(widget, content)
+    assert values == []
+
+
+@pytest.mark.parametrize(
+    "traits",
+    [
+        {"value": "keras"},
+        {"options": [("a", "A"), ("a", "B")]},
+        {"options": [("", "none")]},
+    ],
+)
+def test_a_list_that_makes_no_sense_is_refused_and_stays_as_it_was(traits):
+    widget = choice()
+    before = widget.get_state()
+    with pytest.raises(TraitError, match="value"):
+        widget.set_trait(*next(iter(traits.items())))
+    assert widget.get_state() == before
+
+
+@pytest.mark.parametrize(
+    "make", [Button, Choice, EpochTable, Field, Legend, Message, Options, picker]
+)
 def test_the_browser_keeps_its_choice_of_subshell(make, monkeypatch):
     class Comm:
         comm_id = "1"

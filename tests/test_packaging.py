@@ -19,7 +19,8 @@ import pytest
 
 import lr_widget
 from lr_widget._frontend import NPM_NAME, NPM_RANGE
-from lr_widget.controls import Button, Field, Message
+from lr_widget.controls import Button, Choice, Field, Message
+from lr_widget.epoch_table import EpochTable
 from lr_widget.legend import Legend
 from lr_widget.options import Options
 from lr_widget.picker import LRPicker
@@ -30,7 +31,7 @@ SOURCES = ROOT / "js" / "src"
 ROOMS = Path(lr_widget.__file__).parent
 PACKAGE = json.loads((ROOT / "js" / "package.json").read_text("utf-8"))
 EXTENSION = f"share/jupyter/labextensions/{NPM_NAME}"
-WIDGETS = [Button, Field, Legend, LRPicker, Message, Options]
+WIDGETS = [Button, Choice, EpochTable, Field, Legend, LRPicker, Message, Options]
 
 
 # One truth ----------------------------------------------------------------------
