@@ -15,7 +15,7 @@ from .dump import checked, dumped, foreign, loaded
 from .feed import Feed
 from .likeness import differences, likeness
 from .plan import Plan, whole
-from .state import kept, plain, put, set_trains, trains
+from .state import kept, options, plain, put, set_trains, trains, turn, turned
 from .task import Task
 
 
@@ -43,11 +43,11 @@ class Checkpoint:
 
     It is read with `torch.load(weights_only=True)`, so that no code in it runs. Kept
     are: parameters and buffers (non-persistent ones too) of the model and of a
-    `loss_fn` that is a module, and their extra state; the optimizer's state, not its
-    options; a GradScaler; losses and epochs; the state of a hook that has one; the
-    random state of Python, NumPy, torch and the accelerator; the generators of
-    modules, loaders, datasets and samplers, and the position of such as can tell it
-    (`state_dict`).
+    `loss_fn` that is a module, and their extra state; the optimizer's state, and such
+    of its options as the fit has changed; a GradScaler; losses and epochs; the state
+    of a hook that has one; the random state of Python, NumPy, torch and the
+    accelerator; the generators of modules, loaders, datasets and samplers, and the
+    position of such as can tell it (`state_dict`).
 
     In the middle of a pass through the loader, the random state at its start is put
     back, the batches that it had given are drawn once more and dropped, and then the
@@ -99,10 +99,14 @@ class Checkpoint:
 
     def put_back(self) -> None:
         """Put everything in place as it was when the file was written."""
+        self._options = options(self._task)
+        self._turned: list[dict[str, Any]] = [{} for _ in self._options]
         if self._file is not None:
             if self._hook is not None:
                 self._hook.load_state_dict(self._file["hook"])
             put(self._task, self._file["state"])
+            self._turned = self._file["options"]
+            turn(self._task, self._turned)
             set_trains(self._task, self._file["trains"])
 
     def batches(self) -> Iterator[Any]:
@@ -145,6 +149,7 @@ class Checkpoint:
             "seconds": made.seconds,
             "state": kept(self._task),
             # A fit with frozen epochs freezes and unfreezes by itself.
+            "options": turned(self._task, self._options, self._turned),
             "trains": {} if self._plan.freeze_epochs else trains(self._task),
             "hook": None if hook is None else plain(hook.state_dict(), "on_step"),
             "place": self._feed.place,
@@ -171,7 +176,7 @@ class Checkpoint:
 
 
 _PARTS = {"fit", "losses", "epochs", "seconds", "state", "trains", "hook", "place"}
-_PARTS |= {"chance"}
+_PARTS |= {"chance", "options"}
 
 
 def _has_state(hook: object) -> bool:

@@ -54,7 +54,7 @@ def fine_tune(
     and epochs are counted through.
 
     What is borrowed goes back: however the fit is left, the optimizer's options are as
-    before, and what was frozen by it is unfrozen.
+    before, and what was frozen by it, or by `task.freeze()` before, is unfrozen.
 
     Parameters
     ----------

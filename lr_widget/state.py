@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from itertools import chain
 from numbers import Integral, Real
@@ -16,6 +17,10 @@ from .task import Task
 
 #: What lies in a file as it is; of other types these are made.
 _PLAIN = (type(None), bool, int, float, str, bytes, torch.dtype, torch.Size)
+
+
+#: Options of a param group that are none, or that a fit sets and puts back.
+_SET = {"params", "lr", "momentum", "betas"}
 
 
 def plain(value: Any, where: str) -> Any:
@@ -130,6 +135,53 @@ def put(task: Task, state: Mapping[str, Any]) -> None:
         }
     if task.scaler is not None and state["scaler"]:
         task.scaler.load_state_dict(state["scaler"])
+
+
+def options(task: Task) -> list[dict[str, Any]]:
+    """A copy of the options of each param group, but those that a fit sets."""
+    return [
+        {name: _copy(value) for name, value in group.items() if name not in _SET}
+        for group in task.optimizer.param_groups
+    ]
+
+
+def turned(
+    task: Task, before: list[dict[str, Any]], also: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Options that are not as `before`, and those in `also`, as plain data.
+
+    Some optimizers keep a state among them, such as the distance of Prodigy.
+    """
+    return [
+        {
+            name: plain(value, f"optimizer.param_groups[{i}][{name!r}]")
+            for name, value in group.items()
+            if name in also[i]
+            or name not in before[i]
+            or _differ(value, before[i][name])
+        }
+        for i, group in enumerate(options(task))
+    ]
+
+
+def turn(task: Task, values: list[dict[str, Any]]) -> None:
+    """Put back what `turned` gave."""
+    for group, those in zip(task.optimizer.param_groups, values, strict=True):
+        for name, value in those.items():
+            if isinstance(group.get(name), Tensor):
+                group[name].copy_(value)
+            else:
+                group[name] = value
+
+
+def _copy(value: Any) -> Any:
+    return value.detach().clone() if isinstance(value, Tensor) else copy.copy(value)
+
+
+def _differ(one: Any, other: Any) -> bool:
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return not torch.equal(one, other)
+    return type(one) is not type(other) or bool(one != other)
 
 
 def trains(task: Task) -> dict[str, bool]:

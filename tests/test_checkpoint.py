@@ -77,6 +77,23 @@ class Noisy(Net):
         self.calls = state["calls"]
 
 
+class Counting(SGD):
+    """It keeps a state among its options, as Prodigy and schedule-free ones do."""
+
+    def __init__(self, model):
+        super().__init__(model.parameters(), lr=0.05, momentum=0.9)
+        self.param_groups[0].update(k=0, d=torch.zeros(()), seen=())
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        super().step(closure)
+        (group,) = self.param_groups
+        group["k"], group["seen"] = group["k"] + 1, (*group["seen"], group["k"])
+        group["d"] += 0.1
+        for parameter in group["params"]:
+            parameter -= 1e-3 * group["k"] * group["d"]
+
+
 class Centres(nn.Module):
     """A loss that learns too, as a center loss does."""
 
@@ -132,9 +149,9 @@ def adamw(net):
     return AdamW(net.parameters())
 
 
-def groups(net):
+def groups(net, kind=AdamW):
     parts = net.body[:5].parameters(), net.body[5:].parameters()
-    return AdamW([{"params": part} for part in parts])
+    return kind([{"params": part} for part in parts], lr=1e-3)
 
 
 def by_samplers():
@@ -162,6 +179,7 @@ CASES = {
     "SGD": {},
     "AdamW": {"optimizer": adamw},
     "RMSprop": {"optimizer": lambda net: RMSprop(net.parameters(), momentum=0.5)},
+    "options that count": {"optimizer": Counting},
     "generator of its own": {"loader": pictures},
     "two param groups": {"optimizer": groups},
     "samplers": {"loader": by_samplers},
@@ -433,7 +451,8 @@ def test_objects_and_options_stay_those_of_the_fit_that_goes_on(tmp_path):
     stopped("two param groups", path, 6)
     fit = Fit(**CASES["two param groups"], path=path)
     optimizer = fit.task.optimizer
-    optimizer.param_groups[0].update(lr=0.7, weight_decay=0.5, betas=(0.1, 0.2))
+    for group in optimizer.param_groups:
+        group.update(lr=0.7, weight_decay=0.5, betas=(0.1, 0.2))
     held = [*fit.task.model.parameters(), *fit.task.model.buffers()]
     groups, options = optimizer.param_groups, copy.deepcopy(optimizer.param_groups)
     points = fit.start()
@@ -580,7 +599,7 @@ OTHERS = {
     "scaler": ({"options": half}, {}, "autocast is None .*and 1 more"),
     "optimizer": ({"optimizer": adamw}, {}, "optimizer is SGD there, AdamW here"),
     "groups": (
-        {"optimizer": groups},
+        {"optimizer": lambda net: groups(net, SGD)},
         {},
         r"params of the groups is \[6\] there, \[4, 2\] here",
     ),
