@@ -14,8 +14,9 @@ from torch.optim import Optimizer
 from .comparison import compare, repeat_seeds
 from .curve import Curve, Point
 from .curves import Sweep, checked_name
-from .one_cycle import epoch_steps, fit_one_cycle
+from .one_cycle import fit_one_cycle
 from .peak import MaxLR
+from .plan import epoch_steps
 from .repeats import Repeats
 from .run import Run
 from .sweep import range_test, sweep_lrs

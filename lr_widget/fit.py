@@ -1,0 +1,200 @@
+"""fit: the one training loop, as a generator."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Any
+
+from torch import Tensor
+
+from .checkpoint import Checkpoint
+from .curve import Epoch, Point
+from .plan import Plan
+from .task import Task
+
+#: Called with each finished Point, in the thread that trains.
+OnStep = Callable[[Point], object]
+
+
+def fit(
+    task: Task,
+    plan: Plan,
+    *,
+    stopping: Callable[[], bool] = lambda: False,
+    on_step: OnStep | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: int | None = None,
+) -> Generator[Point, None, str]:
+    """Train by a plan; `fit_one_cycle` and `fine_tune` say what the arguments are.
+
+    Raises
+    ------
+    ValueError
+        At once, for an `on_step` that cannot be called and a `checkpoint` that cannot
+        be read, is of another fit, or cannot be written.
+    """
+    if on_step is not None and not callable(on_step):
+        raise ValueError(
+            f"on_step must be callable with a Point, not {type(on_step).__name__}:"
+            " pass a function, or leave it out"
+        )
+    file = Checkpoint(task, plan, on_step, checkpoint, checkpoint_every)
+    return _fit(task, plan, file, stopping, on_step or (lambda point: None))
+
+
+def _fit(
+    task: Task,
+    plan: Plan,
+    file: Checkpoint,
+    stopping: Callable[[], bool],
+    on_step: OnStep,
+) -> Generator[Point, None, str]:
+    made = file.made
+    with _lent(task), task.mode(train=True), _thawed(task, plan):
+        file.put_back()
+        # Steps whose epoch was under validation when the file was written come last.
+        finished = made.finished(plan)
+        for step in range(finished):
+            yield plan.point(step, made.losses[step], made.end(step, plan))
+        course = _Course(task, plan, file)
+        for step in range(finished, plan.total_steps):
+            course.begin(step)
+            if step == len(made.losses):
+                made.losses.append(course.train(step))
+            end = course.end(step, stopping)
+            point = plan.point(step, made.losses[step], end)
+            on_step(point)
+            file.keep(end)
+            course.rest()
+            try:
+                yield point
+            except GeneratorExit:
+                file.keep_at_close()
+                raise
+    return "done"
+
+
+class _Course:
+    """What a step of a fit, and the end of its epoch, consist of."""
+
+    def __init__(self, task: Task, plan: Plan, file: Checkpoint) -> None:
+        self._task, self._plan, self._file = task, plan, file
+        self._batches = file.batches()
+        self._since = perf_counter()
+        self._epoch = -1
+
+    def begin(self, step: int) -> None:
+        """Go on after a rest; in a new epoch freeze what it freezes."""
+        plan, (epoch, i) = self._plan, divmod(step, self._plan.steps_per_epoch)
+        self._since = perf_counter()
+        if epoch != self._epoch and epoch < plan.freeze_epochs:
+            self._task.freeze(plan.freeze)
+        elif epoch != self._epoch and plan.freeze_epochs:
+            self._task.unfreeze()
+        if i == 0 and step == len(self._file.made.losses):
+            self._file.made.seconds = 0.0
+            if plan.length is not None:
+                self._batches = self._file.fed.epoch(plan.length)
+        self._epoch = epoch
+
+    def train(self, step: int) -> float:
+        """Make a step; its loss."""
+        plan, i = self._plan, step % self._plan.steps_per_epoch
+        _steer(self._task, plan, step)
+        count = self._task.accumulate
+        if plan.length is not None:
+            count = min(count, plan.length - i * count)
+        loss = float(self._task.update(self._batches, count))  # waits: one sync a step
+        if i == plan.steps_per_epoch - 1 and plan.length is not None:
+            next(self._batches, None)  # ends the pass, as a plain loop does
+        return loss
+
+    def end(self, step: int, stopping: Callable[[], bool]) -> Epoch | None:
+        """What the epoch came to, if it has ended with this step."""
+        self.rest()
+        steps, made = self._plan.steps_per_epoch, self._file.made
+        if (step + 1) % steps:
+            return None
+        self._file.keep_before_validation()
+        found = self._task.validate(stopping)
+        self._file.stopped = found is None and self._task.valid_loader is not None
+        valid, metrics = found or (None, {})
+        self.rest()
+        epoch = Epoch(
+            (step + 1) // steps,
+            step,
+            sum(made.losses[-steps:]) / steps,
+            valid,
+            metrics,
+            seconds=made.seconds,
+        )
+        made.epochs.append(epoch)
+        return epoch
+
+    def rest(self) -> None:
+        """Stop the clock: what has been done so far counts."""
+        now = perf_counter()
+        self._file.made.seconds += now - self._since
+        self._since = now
+
+
+def _steer(task: Task, plan: Plan, step: int) -> None:
+    """Set what a step is made at.
+
+    The optimizer gets the numbers only: no scheduler is attached to it, and none that
+    is attached already is in the way.
+    """
+    task.set_lrs(plan.lrs[step].tolist())
+    if plan.momentums is not None:
+        _set_momentums(task, plan.momentums[step].tolist())
+
+
+def _set_momentums(task: Task, momentums: list[float]) -> None:
+    for group, momentum in zip(task.optimizer.param_groups, momentums, strict=True):
+        key = "betas" if "betas" in group else "momentum"
+        first = _first(group[key])
+        if isinstance(first, Tensor):
+            first.fill_(momentum)  # a compiled or captured step holds this tensor
+        elif key == "betas":
+            group[key] = (momentum, *group[key][1:])
+        else:
+            group[key] = momentum
+
+
+@contextmanager
+def _lent(task: Task) -> Iterator[None]:
+    """Lend the optimizer's LRs and momentums; on leaving they are as they were."""
+    groups = task.optimizer.param_groups
+    lrs = [float(group["lr"]) for group in groups]
+    own = []
+    for group in groups:
+        for key in {"momentum", "betas"} & set(group):
+            first = _first(group[key])
+            held = first.clone() if isinstance(first, Tensor) else None
+            own.append((group, key, group[key], held))
+    try:
+        yield
+    finally:
+        task.set_lrs(lrs)
+        for group, key, option, held in own:
+            if held is not None:
+                _first(option).copy_(held)
+            group[key] = option
+
+
+@contextmanager
+def _thawed(task: Task, plan: Plan) -> Iterator[None]:
+    """On leaving nothing is frozen that the plan has frozen."""
+    try:
+        yield
+    finally:
+        if plan.freeze_epochs:
+            task.unfreeze()
+
+
+def _first(option: Any) -> Any:
+    """A momentum; of betas the one that is cycled."""
+    return option[0] if isinstance(option, (tuple, list)) else option
