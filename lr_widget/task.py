@@ -234,39 +234,6 @@ class Task:
                 " starts anew"
             )
 
-    # stub: to be replaced ------------------------------------------------------------
-
-    _off: list[nn.Parameter]
-
-    def freeze(
-        self, groups: Sequence[int] | None = None, *, train_norm: bool = True
-    ) -> None:
-        """Turn `requires_grad` off for some param groups (stub: to be replaced)."""
-        count = len(self.optimizer.param_groups)
-        if count < 2:
-            raise ValueError("optimizer has a single param group: make two")
-        kinds = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
-        norm = {
-            id(p)
-            for module in self.modules()
-            if isinstance(module, kinds)
-            for p in module.parameters(recurse=False)
-        }
-        self._off = getattr(self, "_off", [])
-        for i in range(count - 1) if groups is None else groups:
-            for p in self.optimizer.param_groups[i]["params"]:
-                if p.requires_grad and not (train_norm and id(p) in norm):
-                    p.requires_grad_(False)
-                    self._off.append(p)
-
-    def unfreeze(self) -> None:
-        """Turn it on again (stub: to be replaced)."""
-        for p in getattr(self, "_off", []):
-            p.requires_grad_(True)
-        self._off = []
-
-    # end of the stub -----------------------------------------------------------------
-
     def set_lrs(self, lrs: Sequence[float]) -> None:
         """Set the LR of each param group."""
         for group, lr in zip(self.optimizer.param_groups, lrs, strict=True):
