@@ -2,18 +2,21 @@
 
 from ._frontend import NPM_NAME as _NPM_NAME
 from ._frontend import __version__
+from .best import Best
 from .comparison import compare
 from .curve import Curve, Epoch, Point
 from .finder import LRFinder
+from .fine_tune import fine_tune
 from .one_cycle import fit_one_cycle
 from .repeats import Repeats
 from .run import Run
 from .schedule import one_cycle_schedule
-from .snapshot import restored
+from .snapshot import remembered, restored
 from .sweep import range_test
 from .task import Task
 
 __all__ = [
+    "Best",
     "Curve",
     "Epoch",
     "LRFinder",
@@ -23,9 +26,11 @@ __all__ = [
     "Task",
     "__version__",
     "compare",
+    "fine_tune",
     "fit_one_cycle",
     "one_cycle_schedule",
     "range_test",
+    "remembered",
     "restored",
 ]
 

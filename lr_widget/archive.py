@@ -87,14 +87,17 @@ class Archive:
 
 
 @contextmanager
-def replaced(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Write a file beside `path`, which takes its place in one move, once complete.
+def replaced(
+    path: str | os.PathLike[str], beside: Path | None = None
+) -> Iterator[Path]:
+    """Write a file `beside` path, which takes its place in one move, once complete.
 
     >>> with replaced("run.json") as beside:  # doctest: +SKIP
     ...     beside.write_text("{}")
     """
     target = Path(path).resolve()  # through a link, to what it points at
-    beside = target.with_name(f".{target.name[:80]}.{uuid.uuid4().hex}")
+    if beside is None:
+        beside = target.with_name(f".{target.name[:80]}.{uuid.uuid4().hex}")
     try:
         yield beside
         with open(beside, "rb+") as file:

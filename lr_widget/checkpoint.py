@@ -76,7 +76,7 @@ class Checkpoint:
         self.stopped = False
         self.fed = task
         self._task, self._plan, self._path = task, plan, None
-        self._hook: Any = hook if _has_state(hook) else None
+        self._hook: Any = hook if has_state(hook) else None
         self._every = math.inf if every is None else whole("checkpoint_every", every)
         self._written, self._file = 0, None
         if path is None:
@@ -179,7 +179,8 @@ _PARTS = {"fit", "losses", "epochs", "seconds", "state", "trains", "hook", "plac
 _PARTS |= {"chance", "options"}
 
 
-def _has_state(hook: object) -> bool:
+def has_state(hook: object) -> bool:
+    """Whether a hook has a state that can be kept."""
     return all(
         callable(getattr(hook, n, None)) for n in ("state_dict", "load_state_dict")
     )

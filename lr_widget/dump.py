@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
+
+from .archive import replaced
 
 FORMAT, VERSION = "lr_widget checkpoint", 1
 
@@ -51,18 +52,8 @@ def dumped(target: Path, record: dict[str, Any]) -> None:
     OSError
         If it cannot be written; the file of before is still there.
     """
-    beside = _beside(target)
-    try:
-        with open(beside, "wb") as file:
-            _save({"format": FORMAT, "version": VERSION, **record}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        if target.exists():
-            shutil.copymode(target, beside)
-        os.replace(beside, target)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    with replaced(target, _beside(target)) as beside, open(beside, "wb") as file:
+        _save({"format": FORMAT, "version": VERSION, **record}, file)
 
 
 def loaded(target: Path) -> dict[str, Any] | None:

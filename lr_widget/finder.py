@@ -14,18 +14,15 @@ from torch.optim import Optimizer
 from .comparison import compare, repeat_seeds
 from .curve import Curve, Point
 from .curves import Sweep, checked_name
-from .one_cycle import fit_one_cycle
-from .peak import MaxLR
-from .plan import epoch_steps
+from .fitter import Fitter
 from .repeats import Repeats
 from .run import Run
 from .sweep import range_test, sweep_lrs
 from .task import Metric, Surroundings, Task
-from .workbench import Workbench
 
 
 @ipywidgets.register
-class LRFinder(Workbench):
+class LRFinder(Fitter):
     """Find a learning rate on a live curve, pick it with a click, train with it.
 
     >>> batch = torch.randn(8, 4), torch.randn(8, 1)
@@ -242,51 +239,17 @@ class LRFinder(Workbench):
             run = self._new_run("comparison", items, take, sum(times.values()) * steps)
         return run.start()
 
-    def fit_one_cycle(
-        self, epochs: int | None = None, *, max_lr: MaxLR | None = None, **cycle: Any
-    ) -> Run:
-        """Start a one-cycle fit, as the Fit button does; returns at once.
-
-        `max_lr` is the pick, `epochs` what the widget's field says, unless given; a
-        slice gives discriminative LRs. `cycle` are the further arguments of
-        `lr_widget.fit_one_cycle`, such as `pct_start`, or `variant="fastai"`.
-
-        Raises
-        ------
-        RuntimeError
-            If a run is in progress.
-        ValueError
-            If there is neither a pick nor a `max_lr`, or as `lr_widget.fit_one_cycle`.
-        """
-        peak = self.lr if max_lr is None else max_lr
-        rounds = self._epochs if epochs is None else epochs
-        with self._lock:
-            self._refuse_second()
-            if peak is None:
-                raise ValueError(
-                    "max_lr is missing: click the curve, set finder.lr, or pass max_lr"
-                )
-            points = fit_one_cycle(
-                self.task,
-                max_lr=peak,
-                epochs=rounds,
-                stopping=lambda: self._run is not None and self._run.stopping(),
-                **cycle,
-            )
-            steps = epoch_steps(self.task, cycle.get("steps_per_epoch"))
-            curve = Curve()
-            self._fit_chart.set_steps(steps * rounds)
-            run = self._new_run(
-                "fit", points, lambda p: curve.append(p), steps * rounds
-            )
-            self.history, self._epochs = curve, int(rounds)
-        return run.start()
-
     def _measures(self) -> list[str]:
         """What a sweep will measure."""
         names = ["loss", *self.task.metrics]
         validated = names if self.valid_every is not None else []
         return names + [f"valid_{name}" for name in validated]
+
+    def _sweep(self) -> tuple[float, float, int]:
+        return self.start_lr, self.end_lr, self.num_iter
+
+    def _take_sweep(self, start_lr: float, end_lr: float, num_iter: int) -> None:
+        self.start_lr, self.end_lr, self.num_iter = start_lr, end_lr, num_iter
 
     def _range(
         self, start_lr: float | None, end_lr: float | None, num_iter: int | None

@@ -3,20 +3,63 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
 
 from torch import Tensor
 
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, has_state
 from .curve import Epoch, Point
 from .plan import Plan
 from .task import Task
 
 #: Called with each finished Point, in the thread that trains.
 OnStep = Callable[[Point], object]
+
+
+class Hooks:
+    """Several hooks as one, called in their order; it has the state of those with one.
+
+    >>> both = Hooks([print, lambda point: print("after", point)])
+    >>> both("a point")
+    a point
+    after a point
+    """
+
+    def __init__(self, hooks: Sequence[OnStep]) -> None:
+        self._hooks: list[Any] = list(hooks)
+
+    def __call__(self, point: Point) -> None:
+        """Call each with the point."""
+        for hook in self._hooks:
+            hook(point)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state of each that has one, by its place."""
+        return {name: hook.state_dict() for name, hook in self._kept().items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Give each its state back.
+
+        Raises
+        ------
+        ValueError
+            If it is that of other hooks; nothing has changed then.
+        """
+        kept = self._kept()
+        if state.keys() != kept.keys():
+            raise ValueError(
+                "checkpoint was written with other hooks: pass the same on_step and"
+                " keep_best, or another path for a new fit"
+            )
+        for name, hook in kept.items():
+            hook.load_state_dict(state[name])
+
+    def _kept(self) -> dict[str, Any]:
+        named = {f"hook {i}": hook for i, hook in enumerate(self._hooks)}
+        return {name: hook for name, hook in named.items() if has_state(hook)}
 
 
 def fit(

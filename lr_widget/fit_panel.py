@@ -8,17 +8,14 @@ from numpy.typing import ArrayLike
 from .axis import lr_text
 from .controls import Button, Choice, Field, Message, row, words
 from .curve import Curve
+from .cycle import SCHEDULES
 from .epoch_table import EpochTable
 from .fit_chart import FitChart
 from .schedule_chart import ScheduleChart
 
-#: The schedules of a fit by name, and the `pct_start` of each where none is given.
-SCHEDULES = {"torch": "0.3", "fastai": "0.25", "three-phase": "0.3"}
-
 _NAMES = {"three-phase": "torch, three-phase"}
 
 _LEGEND = "Faint: the loss of each step. Bold: smoothed. Dots: validation loss."
-
 
 _SHALLOW = {"width": "auto", "height": "170px", "min_width": "180px"}
 
@@ -46,7 +43,7 @@ class FitPanel:
     def __init__(self, fit_chart: FitChart) -> None:
         self.lr = _field("lr", "160px", placeholder="click the curve")
         self.epochs = _field("epochs", "110px", value="3")
-        self.pct_start = _field("pct_start", "140px", placeholder=SCHEDULES["torch"])
+        self.pct_start = _field("pct_start", "140px", placeholder="0.3")
         self.pct_start.tooltip = "Share of the steps in which the lr rises"
         self.schedule = Choice(
             description="schedule",
@@ -95,7 +92,7 @@ class FitPanel:
 
         An error is cleared where another value takes the place of the one before.
         """
-        self.pct_start.placeholder = SCHEDULES[schedule]
+        self.pct_start.placeholder = f"{SCHEDULES[schedule].pct_start:g}"
         self.schedule.value = schedule
         rise = "" if pct_start is None else f"{pct_start:g}"
         for field, text in ((self.epochs, str(epochs)), (self.pct_start, rise)):

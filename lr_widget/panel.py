@@ -126,6 +126,11 @@ class Panel:
             self._pace.rest()
         self._progress.value = words(" · ".join(said))
 
+    def show_rest(self) -> None:
+        """Tell of no job."""
+        self._bar.value, self._state.value, self._progress.value = 0, "", ""
+        self._pace.rest()
+
     def show_hint(self, hint: str) -> None:
         """Say what to do next."""
         self._hint.value = hint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -17,22 +18,27 @@ from .board import Board
 from .controls import parts
 from .curve import Curve
 from .curves import Curves, Sweep, points
+from .cycle import SCHEDULES, Cycle
 from .fit_chart import FitChart
 from .herald import Herald
 from .options import Options
 from .panel import Panel
 from .run import ENDS, Run
+from .session import Session
 from .still import Still
 
 #: Frames published per second at most; the last one always is.
 _RATE = 15
+
+#: The options that a file has: how a curve is drawn, not what part of it is seen.
+_SAVED = ("beta", "measure", "y_log", "regions", "snap")
 
 #: Errors shown at most, the newest ones.
 _ERRORS = 2
 
 
 class Workbench(ipywidgets.VBox):
-    """All of the finder but what its jobs do: `range_test` and `fit_one_cycle`.
+    """All of the finder but what its jobs do: sweeps and fits.
 
     It knows no torch. A job is an iterator that a `Run` turns in a thread; what becomes
     of it is painted here, at most 15 times a second, under one lock.
@@ -57,10 +63,13 @@ class Workbench(ipywidgets.VBox):
         measures: Iterable[str],
         surroundings: Callable[[], Callable[[], AbstractContextManager[object]]],
     ) -> None:
-        self.history = Curve()
+        self.history, self.cycle = Curve(), Cycle()
         self._around, self._surroundings = surroundings, surroundings()
         self._run: Run | None = None
-        self._job, self._made, self._total, self._epochs = "range test", 0, 0, 3
+        self._job, self._made, self._total = "range test", 0, 0
+        self._fitting, self._plan_is_due, self._said, self._epochs = False, False, "", 0
+        # Puts back what was before the last fit, and the history of then.
+        self._way_back: tuple[Callable[[], None], Curve] | None = None
         self._painted = -math.inf
         self._grown: Sweep | None = None
         self._closed = False
@@ -104,6 +113,30 @@ class Workbench(ipywidgets.VBox):
         """Start a fit, as the Fit button does."""
         raise NotImplementedError
 
+    def freeze(self) -> None:
+        """Freeze, as the Freeze button does."""
+        raise NotImplementedError
+
+    def unfreeze(self) -> None:
+        """Unfreeze, as the button does."""
+        raise NotImplementedError
+
+    def _preview(self) -> tuple[Any, Any]:
+        """LRs and momentums of the fit that the Fit button would start."""
+        raise NotImplementedError
+
+    def _sweep(self) -> tuple[float, float, int]:
+        """First and last LR of the next sweep, and its steps."""
+        raise NotImplementedError
+
+    def _take_sweep(self, start_lr: float, end_lr: float, num_iter: int) -> None:
+        """Make these the range of the next sweep."""
+        raise NotImplementedError
+
+    def _frozen(self) -> tuple[int, int]:
+        """How many param groups are frozen, of how many."""
+        raise NotImplementedError
+
     def pause(self) -> None:
         """Rest before the next step."""
         if self._run is not None:
@@ -118,6 +151,35 @@ class Workbench(ipywidgets.VBox):
         """End the run before the next step; `run.wait()` waits until it has ended."""
         if self._run is not None:
             self._run.stop()
+
+    def undo(self) -> None:
+        """Go back to before the last fit: model, optimizer, random state and history.
+
+        Raises
+        ------
+        RuntimeError
+            If a run is in progress, or there is no fit to go back from.
+        """
+        with self._lock:
+            self._refuse_second()
+            if self._way_back is None:
+                raise RuntimeError(
+                    "there is nothing to undo: no fit has been made since the last"
+                    " undo, or it was made with undo=False"
+                )
+            put_back, self.history = self._way_back
+            put_back()
+            self._way_back = None
+            self._forget_run("The fit is undone: the model is as it was before it.")
+        self._herald.tell_all()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write curves, history, pick and settings to a JSON file."""
+        with self._lock, self.curves.held():
+            options = {name: getattr(self.options, name) for name in _SAVED}
+            Session(
+                self.curves, self.history, self.lr, self._sweep(), self.cycle, options
+            ).save(path)
 
     def close(self) -> None:
         """Stop what runs, wait until everything is put back, and close the widget."""
@@ -161,6 +223,11 @@ class Workbench(ipywidgets.VBox):
         panel.fit.on_click(self._guarded(self.fit_one_cycle))
         panel.lr.on_submit(self._guarded(self._take_lr))
         panel.epochs.on_submit(self._guarded(self._take_epochs))
+        panel.pct_start.on_submit(self._guarded(self._take_pct_start))
+        panel.schedule.on_choose(self._guarded(self._take_schedule))
+        panel.undo.on_click(self._guarded(self.undo))
+        panel.freeze.on_click(self._guarded(self._freeze_or_unfreeze))
+        self.cycle.observe(self._show_cycle)
         self._board.listen(self._guarded, lambda lr: setattr(self, "lr", lr))
 
     def _guarded(self, action: Callable[..., Any]) -> Callable[..., Any]:
@@ -193,11 +260,27 @@ class Workbench(ipywidgets.VBox):
     def _take_epochs(self, text: str) -> None:
         good = text.strip().isdecimal() and len(text) < 10 and int(text) > 0
         with self._lock:
-            if good:
-                self._epochs = int(text)
-                self._panel.epochs.value = str(self._epochs)
             error = "" if good else f"{text!r} is no number of epochs: try 3"
             self._panel.epochs.error = error
+        if good:
+            self.cycle.epochs = int(text)
+
+    def _take_pct_start(self, text: str) -> None:
+        try:
+            share, error = _share(text), ""
+        except ValueError:
+            error = f"{text!r} is no share from 0 to 1: try 0.3"
+        with self._lock:
+            self._panel.pct_start.error = error
+        if not error:
+            self.cycle.pct_start = share
+
+    def _take_schedule(self, name: str) -> None:
+        variant, three_phase, _ = SCHEDULES[name]
+        self.cycle.take({"variant": variant, "three_phase": three_phase})
+
+    def _freeze_or_unfreeze(self) -> None:
+        (self.unfreeze if self._frozen()[0] else self.freeze)()
 
     @validate("lr")
     def _validate_lr(self, proposal: dict[str, Any]) -> float | None:
@@ -205,8 +288,43 @@ class Workbench(ipywidgets.VBox):
 
     @observe("lr")
     def _show_lr(self, _change: object) -> None:
-        self._paint_pick()
+        with self._lock:
+            self._paint_pick()
+            self._plan_next()
         self._show_still()
+
+    def _show_cycle(self, _change: object) -> None:
+        with self._lock:
+            self._paint_pick()
+            self._plan_next()
+
+    def _become(self, session: Session) -> None:
+        """Have the curves and the history of a session; called under the lock."""
+        self._way_back, self.history = None, session.history
+        self._take_sweep(*session.sweep)
+        self.curves.become(session.curves)
+        self._forget_run("This is what was saved: pick, run or fit from here.")
+
+    def _become_set(self, session: Session) -> None:
+        """Have its pick and settings, whose observers are called under no lock."""
+        self.cycle.take(session.cycle.arguments())
+        for name, value in session.options.items():
+            if name != "measure" or value in self.options.measures:
+                self.options.set_trait(name, value)
+        self.lr = session.lr
+
+    def _forget_run(self, hint: str) -> None:
+        """Have no run any more, as at the start; `hint` says why."""
+        self._run, self._made, self._fitting, self._said = None, 0, False, hint
+        self._errors.clear()
+        self._set_state("idle")
+        self._panel.show_rest()
+        # Not over the plan that is seen, which was another fit's.
+        self._panel.show_plan(None, None)
+        self._epochs = len(self.history.epochs)
+        self._fit_chart.set_steps(len(self.history))
+        self._plan_is_due = True
+        self._paint()
 
     def _refuse_second(self) -> None:
         if self._closed:
@@ -245,6 +363,7 @@ class Workbench(ipywidgets.VBox):
             around=self._around(),
         )
         self._run, self._job, self._made, self._total = run, job, 0, total
+        self._fitting, self._said = False, ""
         self._errors.clear()
         self._set_state("running")
         return run
@@ -308,27 +427,58 @@ class Workbench(ipywidgets.VBox):
             if name is not None and not self.curves.hidden(name):
                 self.curves.bring(name)
 
+    def _show_plan(self, plan: tuple[Any, Any], epochs: int, history: Curve) -> None:
+        """Show the plan of the fit that is about to run; called under the lock."""
+        self._fitting, self._plan_is_due = True, False
+        self.history, self._epochs = history, epochs
+        self._fit_chart.set_steps(self._total)
+        self._panel.show_plan(*plan)
+
+    def _plan_next(self) -> None:
+        """Show the plan of the fit that would be next, or why there is none.
+
+        While something runs it has to wait: the optimizer's LRs are lent, and the plan
+        of a fit stays until it has ended.
+        """
+        self._plan_is_due = True
+        if self._closed or self.state not in (*ENDS, "idle"):
+            return
+        self._plan_is_due, lrs, momentums, error = False, None, None, ""
+        if self.lr is not None:
+            try:
+                lrs, momentums = self._preview()
+            except ValueError as why:
+                error = str(why)
+        self._panel.show_plan(lrs, momentums, error)
+
     def _paint_frame(self) -> None:
         """Publish a frame: what grows, and the progress."""
         with self._lock:
             if self._closed:
                 return
             self._painted = time.monotonic()
-            if self._job == "fit":
-                self._fit_chart.show(self.history)
-                self._panel.show_fit(self.history, self._epochs)
+            if self._fitting:
+                self._paint_fit()
             else:
                 self._board.grow(self._grown)
             self._panel.show_progress(self._job, self.state, self._made, self._total)
+
+    def _paint_fit(self) -> None:
+        begun = len(self.history) > 0 or self._fitting
+        self._fit_chart.show(self.history)
+        self._panel.show_fit(self.history if begun else None, self._epochs)
 
     def _paint_pick(self) -> None:
         """Publish what depends on the pick: not the curve, nor its suggestions."""
         with self._lock:
             if self._closed:
                 return
-            self._panel.show_state(self.state, lr=self.lr)
+            panel, cycle = self._panel, self.cycle
+            can_undo = self._way_back is not None
+            panel.show_state(self.state, lr=self.lr, can_undo=can_undo)
+            panel.show_settings(cycle.epochs, cycle.pct_start, cycle.schedule)
             self._board.show_lr(self.lr)
-            self._panel.show_hint(self._hint())
+            panel.show_hint(self._hint())
 
     def _paint(self) -> None:
         """Publish everything."""
@@ -338,10 +488,20 @@ class Workbench(ipywidgets.VBox):
             # First what a person needs when drawing fails.
             self._panel.show_error(*self._errors)
             self._paint_pick()
+            self._paint_freezing()
             if self.state in ENDS:
                 self._grown = None
             if self._run is not None:
                 self._paint_frame()
+            else:
+                self._paint_fit()
+            if self._plan_is_due:
+                self._plan_next()
+
+    def _paint_freezing(self) -> None:
+        frozen, groups = self._frozen()
+        text = f"{frozen} of {groups} param groups frozen" if frozen else ""
+        self._panel.show_freezing(groups > 1, frozen > 0, text)
 
     def _show_still(self) -> None:
         """Keep the picture of the saved notebook up to date, between runs."""
@@ -351,15 +511,25 @@ class Workbench(ipywidgets.VBox):
 
     def _hint(self) -> str:
         """What to do next, in a sentence."""
+        if self._said:
+            return self._said
         if self.state == "failed":
             return f"The {self._job} failed: the error is shown below."
         if self._run is None:
             return "Press Run: the loss is drawn while the learning rate grows."
-        if self._job != "fit" and self.state not in ENDS:
+        if not self._fitting and self.state not in ENDS:
             return ""
         if self.lr is None:
             return "Click the curve where it still falls steeply to pick a lr."
         return f"Picked: lr {lr_text(self.lr)}. Fit trains with it as max_lr."
+
+
+def _share(text: str) -> float | None:
+    """The share that is meant; None where nothing is, which is the schedule's own."""
+    share = float(text) if text.strip() else None
+    if share is not None and not 0 <= share <= 1:
+        raise ValueError(f"{share} is no share")
+    return share
 
 
 def _checked_lr(lr: float) -> float:

@@ -183,7 +183,7 @@ def test_a_typed_lr_that_makes_no_sense_is_answered_beside_the_field(finder, tex
 def test_typed_epochs_that_make_no_sense_are_answered_beside_the_field(finder, text):
     submit(finder._panel.epochs, text)
     assert finder._panel.epochs.error
-    assert finder._epochs == 3
+    assert finder.cycle.epochs == 3
 
 
 def failing(model, batch):
