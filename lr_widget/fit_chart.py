@@ -46,10 +46,11 @@ class FitChart(LossFigure):
         steps = np.arange(len(smooth), dtype=float)
         self.raw.show(steps, losses)
         self.smooth.show(steps, smooth)
-        self._span_y(y_range(losses, smooth))
         ends = [
             (e.step, e.valid_loss) for e in curve.epochs if e.valid_loss is not None
         ]
-        steps, losses = thin(*np.array(ends, dtype=float).reshape(-1, 2).T)
+        at, valid = np.array(ends, dtype=float).reshape(-1, 2).T
+        self._span_y(y_range(np.concatenate([losses, valid]), smooth))
+        at, valid = thin(at, valid)
         with self._valid.hold_sync():
-            self._valid.x, self._valid.y = steps, losses
+            self._valid.x, self._valid.y = at, valid

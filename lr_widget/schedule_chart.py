@@ -208,8 +208,9 @@ def _span(axis: bqplot.Axis, *lines: Line) -> None:
         axis.scale.min, axis.scale.max = shown
     small = shown[1] < 1e-2  # as people write such numbers; but nobody writes 0e+0
     marked = ticks(*shown, most=5)
-    axis.tick_values = marked[marked != 0] if small else marked
+    # The format first: bqplot writes new ticks with the one that it has by then.
     axis.tick_format = "~e" if small else "~g"
+    axis.tick_values = marked[marked != 0] if small else marked
 
 
 def _places(values: Array) -> Places:
