@@ -9,7 +9,7 @@ import numpy as np
 
 from .axis import step_ticks, y_range
 from .curve import Curve
-from .figure import DOT, MARGINS, LossFigure
+from .figure import MARGINS, LossFigure, dots
 from .line import thin
 from .palette import ORANGE
 
@@ -23,14 +23,7 @@ class FitChart(LossFigure):
         self._steps = bqplot.LinearScale(min=0.0, max=1.0)
         self._axis = bqplot.Axis(scale=self._steps, label="step", tick_format="~s")
         super().__init__(self._axis, **kwargs)
-        self._valid = bqplot.Scatter(
-            scales=self.plane,
-            x=[],
-            y=[],
-            colors=[ORANGE],
-            default_size=DOT,
-            stroke="white",
-        )
+        self._valid = dots(self.plane, ORANGE)
         self.set_trait("marks", [self.raw, self.smooth, self._valid])
 
     def set_steps(self, steps: int) -> None:
