@@ -15,9 +15,6 @@ Range = tuple[float, float]
 #: Of the charts of a fit, one below the other: their steps are in one line.
 MARGINS = {"left": 68, "right": 64}
 
-#: And of their dots: bqplot keeps half of one free at either end.
-DOT = 60
-
 
 class LossFigure(bqplot.Figure):
     """Raw losses, faint, under smoothed ones, on a y axis that follows them."""
@@ -59,3 +56,10 @@ class LossFigure(bqplot.Figure):
         with self.y_scale.hold_sync():
             self.y_scale.min, self.y_scale.max = shown
         self._y_axis.tick_values = (log_ticks if log else ticks)(*shown)
+
+
+def dots(scales: dict[str, bqplot.Scale], color: str) -> bqplot.Scatter:
+    """Dots of one size: bqplot keeps half of one free at either end of an axis."""
+    return bqplot.Scatter(
+        scales=scales, x=[], y=[], colors=[color], default_size=60, stroke="white"
+    )

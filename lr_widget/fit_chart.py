@@ -9,7 +9,7 @@ import numpy as np
 
 from .axis import step_ticks, y_range
 from .curve import Curve
-from .figure import DOT, MARGINS, LossFigure
+from .figure import MARGINS, LossFigure, dots
 from .line import thin
 from .palette import ORANGE
 
@@ -23,14 +23,7 @@ class FitChart(LossFigure):
         self._steps = bqplot.LinearScale(min=0.0, max=1.0)
         self._axis = bqplot.Axis(scale=self._steps, label="step", tick_format="~s")
         super().__init__(self._axis, **kwargs)
-        self._valid = bqplot.Scatter(
-            scales=self.plane,
-            x=[],
-            y=[],
-            colors=[ORANGE],
-            default_size=DOT,
-            stroke="white",
-        )
+        self._valid = dots(self.plane, ORANGE)
         self.set_trait("marks", [self.raw, self.smooth, self._valid])
 
     def set_steps(self, steps: int) -> None:
@@ -46,10 +39,11 @@ class FitChart(LossFigure):
         steps = np.arange(len(smooth), dtype=float)
         self.raw.show(steps, losses)
         self.smooth.show(steps, smooth)
-        self._span_y(y_range(losses, smooth))
         ends = [
             (e.step, e.valid_loss) for e in curve.epochs if e.valid_loss is not None
         ]
-        steps, losses = thin(*np.array(ends, dtype=float).reshape(-1, 2).T)
+        at, valid = np.array(ends, dtype=float).reshape(-1, 2).T
+        self._span_y(y_range(np.concatenate([losses, valid]), smooth))
+        at, valid = thin(at, valid)
         with self._valid.hold_sync():
-            self._valid.x, self._valid.y = steps, losses
+            self._valid.x, self._valid.y = at, valid

@@ -41,40 +41,28 @@ class FitPanel:
     """
 
     def __init__(self, fit_chart: FitChart) -> None:
-        self.lr = _field("lr", "160px", placeholder="click the curve")
-        self.epochs = _field("epochs", "110px", value="3")
-        self.pct_start = _field("pct_start", "140px", placeholder="0.3")
-        self.pct_start.tooltip = "Share of the steps in which the lr rises"
-        self.schedule = Choice(
-            description="schedule",
-            options=[(value, _NAMES.get(value, value)) for value in SCHEDULES],
-            value="torch",
-            tooltip="Whose one-cycle schedule",
-            layout={"width": "220px", "max_width": "calc(100% - 4px)"},
-        )
+        self._make_fields()
         self.fit = _button("Fit", "rocket", "Train one cycle with lr as max_lr")
-        self.undo = _button(
-            *("Undo", "undo"),
-            "Take the fit back: model, optimizer and random state as before it",
-        )
+        back = "Take the fit back: model, optimizer and random state as before it"
+        self.undo = _button("Undo", "undo", back)
         self.undo.disabled = True
         self.freeze = _button("Freeze", "snowflake-o", "")
         self._frozen = Message(layout={"margin": "0 8px"})
         self._plan = Message(layout={"margin": "0 8px"})
+        self.schedule_chart, self._fit_chart = ScheduleChart(layout=_SHALLOW), fit_chart
         self._legend = ipywidgets.HTML(words(_LEGEND), layout={"margin": "0 8px"})
-        self.schedule_chart = ScheduleChart(layout=_SHALLOW)
-        self._fit_chart, self.table = fit_chart, EpochTable()
-        self._buttons, self._box = row(self.fit, self.undo), ipywidgets.VBox()
+        self.table = EpochTable()
         fields = row(self.lr, self.epochs, self.pct_start, self.schedule)
         fields.layout.align_items = "flex-start"  # an error below one moves no other
+        self._buttons = row(self.fit, self.undo)
+        # Empty before there is something to see: bqplot complains about a figure
+        # without a size.
+        self._box, self._begun = ipywidgets.VBox(), False
+        self._results = (self._fit_chart, self._legend, self.table)
         self.children = (row(fields, self._buttons), self._plan, self._box)
-        # Not in the box before there is something to see: bqplot complains about a
-        # figure without a size.
-        self._begun = False
-        self._results = (self._legend, self.table)
         self.parts = (
-            *(self.freeze, self._frozen),
-            *(self.schedule_chart, self._fit_chart, *self._results),
+            *(self.freeze, self._frozen, self.schedule_chart),
+            *self._results,
         )
 
     def show_state(self, active: bool, *, lr: float | None, can_undo: bool) -> None:
@@ -140,8 +128,20 @@ class FitPanel:
     def _open(self) -> None:
         """Have in the box what there is something to see of."""
         plan = () if self.schedule_chart.empty else (self.schedule_chart,)
-        fit = (self._fit_chart, *self._results) if self._begun else ()
-        _fill(self._box, (*plan, *fit))
+        _fill(self._box, (*plan, *(self._results if self._begun else ())))
+
+    def _make_fields(self) -> None:
+        self.lr = _field("lr", "160px", placeholder="click the curve")
+        self.epochs = _field("epochs", "110px", value="3")
+        self.pct_start = _field("pct_start", "140px", placeholder="0.3")
+        self.pct_start.tooltip = "Share of the steps in which the lr rises"
+        self.schedule = Choice(
+            description="schedule",
+            options=[(value, _NAMES.get(value, value)) for value in SCHEDULES],
+            value="torch",
+            tooltip="Whose one-cycle schedule",
+            layout={"width": "220px", "max_width": "calc(100% - 4px)"},
+        )
 
 
 def _fill(box: ipywidgets.Box, children: tuple[ipywidgets.Widget, ...]) -> None:

@@ -274,8 +274,9 @@ class Fitter(Workbench):
         steps = cycle["epochs"] * epoch_steps(self.task, steps_per_epoch)
         if steps > _DRAWN:
             raise ValueError(f"{steps:,} steps: their schedule is drawn with the fit")
+        peak = self._peak("max_lr", None)
         return one_cycle_plan(
-            self.task, max_lr=self.lr, steps_per_epoch=steps_per_epoch, **cycle
+            self.task, max_lr=peak, steps_per_epoch=steps_per_epoch, **cycle
         ).schedule
 
     def _frozen(self) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .axis import full_range, step_ticks, ticks
 from .curve import Curve
-from .figure import DOT, MARGINS
+from .figure import MARGINS, dots
 from .line import Line
 from .palette import BLUE, ORANGE
 from .synopsis import synopsis
@@ -51,14 +51,7 @@ class ScheduleChart(bqplot.Figure):
         dashed = {"line_style": "dashed"}
         self._momentums = self._line(self._momentum_axis, ORANGE, 1.5, **dashed)
         self._momentums_made = self._line(self._momentum_axis, ORANGE, 2.5, **dashed)
-        self._now = bqplot.Scatter(
-            scales=self._lrs.scales,
-            x=[],
-            y=[],
-            colors=[BLUE],
-            default_size=DOT,
-            stroke="white",
-        )
+        self._now = dots(self._lrs.scales, BLUE)
         self._plan: _Plan | None = None
         self._history: Curve | None = None
         self._begun: _Plan | None = None  # the plan that the history is of
@@ -208,8 +201,9 @@ def _span(axis: bqplot.Axis, *lines: Line) -> None:
         axis.scale.min, axis.scale.max = shown
     small = shown[1] < 1e-2  # as people write such numbers; but nobody writes 0e+0
     marked = ticks(*shown, most=5)
-    axis.tick_values = marked[marked != 0] if small else marked
+    # The format first: bqplot writes new ticks with the one that it has by then.
     axis.tick_format = "~e" if small else "~g"
+    axis.tick_values = marked[marked != 0] if small else marked
 
 
 def _places(values: Array) -> Places:

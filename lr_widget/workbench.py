@@ -33,6 +33,8 @@ _RATE = 15
 #: The options that a file has: how a curve is drawn, not what part of it is seen.
 _SAVED = ("beta", "measure", "y_log", "regions", "snap")
 
+_FIT_LAYOUT = {"width": "auto", "height": "260px", "min_width": "180px"}
+
 #: Errors shown at most, the newest ones.
 _ERRORS = 2
 
@@ -79,7 +81,7 @@ class Workbench(ipywidgets.VBox):
         self._lock = threading.RLock()
         self._herald = Herald(self.notify_change, failed=self._report)
         self._board = Board(self._lock, start_lr, end_lr, measures, self._show_still)
-        self._fit_chart = FitChart(layout={"width": "auto", "height": "260px"})
+        self._fit_chart = FitChart(layout=_FIT_LAYOUT)
         self._panel = Panel(self._board, self._fit_chart)
         super().__init__(self._panel.children, layout={"max_width": "1100px"})
         self._subject = ""

@@ -305,6 +305,21 @@ def test_fit_chart_spans_the_steps_of_its_plan_however_few_have_been_made():
     assert chart._axis.tick_values.tolist() == [0, 50, 100, 150, 200, 250]
 
 
+@pytest.mark.parametrize(
+    ("valid", "seen"),
+    [(3.0, True), (0.01, True), (1e6, False), (float("nan"), False)],
+)
+def test_a_validation_loss_is_in_view_unless_it_would_press_the_curve_flat(valid, seen):
+    chart, curve = FitChart(), Curve()
+    for step, loss in enumerate(np.geomspace(2.3, 0.1, 50).tolist()):
+        epoch = Epoch(1, step, loss, valid) if step == 49 else None
+        curve.append(Point(step, 1e-3, loss, epoch))
+    chart.show(curve)
+    low, high = chart.y_scale.min, chart.y_scale.max
+    assert (low < valid < high) == seen
+    assert low < 0.1 < 2.3 < high < 6
+
+
 def test_fit_chart_shows_no_more_dots_than_points_of_a_line():
     chart, curve = FitChart(), Curve()
     for step in range(2 * MAX_POINTS):

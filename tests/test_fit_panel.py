@@ -8,8 +8,9 @@ import pytest
 from lr_widget import Curve, Epoch, Point
 from lr_widget.board import Board
 from lr_widget.controls import parts
+from lr_widget.cycle import SCHEDULES
 from lr_widget.fit_chart import FitChart
-from lr_widget.fit_panel import SCHEDULES, FitPanel
+from lr_widget.fit_panel import FitPanel
 from lr_widget.panel import Panel
 from lr_widget.schedule import PCT_START, one_cycle_schedule
 
@@ -114,17 +115,16 @@ def test_freezing_is_offered_only_where_there_are_groups_to_freeze(panel):
 
 
 def test_settings_are_shown_as_they_are_and_a_share_left_out_as_a_hint(panel):
-    for schedule, hint in SCHEDULES.items():
+    for schedule, (_, _, share) in SCHEDULES.items():
         panel.show_settings(5, None, schedule)
         assert (panel.epochs.value, panel.schedule.value) == ("5", schedule)
-        assert (panel.pct_start.value, panel.pct_start.placeholder) == ("", hint)
+        assert (panel.pct_start.value, panel.pct_start.placeholder) == ("", str(share))
     panel.show_settings(5, 0.125, "torch")
     assert panel.pct_start.value == "0.125"
 
 
 def test_the_hints_are_the_schedules_own_shares():
-    said = {name: float(SCHEDULES[name]) for name in PCT_START}
-    assert said == PCT_START
+    assert {k: SCHEDULES[k].pct_start for k in PCT_START} == PCT_START
 
 
 def test_a_setting_that_replaces_another_clears_its_error_and_no_other(panel):

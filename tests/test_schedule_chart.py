@@ -186,6 +186,27 @@ def test_x_and_y_of_a_line_are_in_one_message_and_nothing_new_is_not_sent(chart,
     assert sent == []
 
 
+@pytest.mark.parametrize(
+    ("lr", "ticks", "form"),
+    [
+        (1e-2, [0.0, 0.005, 0.01], "~g"),
+        (3e-5, [1e-5, 2e-5, 3e-5], "~e"),
+        (2.0, [0.0, 0.5, 1.0, 1.5, 2.0], "~g"),
+    ],
+)
+def test_small_lrs_are_written_as_people_write_them(chart, sent, lr, ticks, form):
+    chart.plan(*one_cycle_schedule(100, max_lr=0.5))
+    chart.plan(*one_cycle_schedule(100, max_lr=3e-4))
+    sent.clear()
+    chart.plan(*one_cycle_schedule(100, max_lr=lr))
+    axis = chart._lr_axis
+    assert axis.tick_values.tolist() == pytest.approx(ticks)
+    assert axis.tick_format == form
+    # bqplot writes new ticks with the format that it has by then.
+    told = [key for widget, keys, _ in sent if widget is axis for key in keys]
+    assert told[-1] == "tick_values"
+
+
 @pytest.mark.parametrize("lr", [0.0, 1e-320, 1e-30, 1.0, 1e300])
 @pytest.mark.parametrize("steps", [1, 2, 1000])
 def test_the_smallest_and_the_largest_lrs_have_an_axis(chart, lr, steps):
