@@ -138,6 +138,8 @@ class Checkpoint:
             self._write()
 
     def _write(self) -> None:
+        # Costs the time to copy model and optimizer state to the CPU, tensor by tensor,
+        # and to write them to the disk: a second for 500 MB, about.
         self._written = len(self.made.losses)
         if self._path is None:
             return
