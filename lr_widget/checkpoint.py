@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -71,14 +72,17 @@ class Checkpoint:
     def __init__(
         self, task: Task, plan: Plan, hook: object, path: Any, every: int | None
     ) -> None:
+        #: What the fit has come to; the fit itself adds to it.
         self.made = Made()
         #: Whether the validation was, after which the file is as before it.
         self.stopped = False
+        #: The task, its batches counted where there is a file.
         self.fed = task
         self._task, self._plan, self._path = task, plan, None
         self._hook: Any = hook if has_state(hook) else None
         self._every = math.inf if every is None else whole("checkpoint_every", every)
-        self._written, self._file = 0, None
+        self._written = 0
+        self._file: dict[str, Any] | None = None
         if path is None:
             if every is not None:
                 raise ValueError("checkpoint_every needs a checkpoint: pass its path")
@@ -87,15 +91,7 @@ class Checkpoint:
         self._path = checked(path)
         self._feed = Feed(task)
         self.fed = task.with_loader(self._feed)
-        self._file = loaded(self._path)
-        if self._file is not None:
-            if missing := _PARTS - set(self._file):
-                raise foreign(self._path, f"damaged: it has no {min(missing)}")
-            try:
-                self._compare(self._file)
-                self._begun(self._file)
-            except (LookupError, TypeError, AttributeError) as error:
-                raise foreign(self._path, f"damaged: {error!r}") from error
+        self._open(self._path)
 
     def put_back(self) -> None:
         """Put everything in place as it was when the file was written."""
@@ -138,6 +134,8 @@ class Checkpoint:
             self._write()
 
     def _write(self) -> None:
+        # Costs the time to copy model and optimizer state to the CPU, tensor by tensor,
+        # and to write them to the disk: a second for 500 MB, about.
         self._written = len(self.made.losses)
         if self._path is None:
             return
@@ -148,14 +146,27 @@ class Checkpoint:
             "epochs": [plain(asdict(epoch), "epochs") for epoch in made.epochs],
             "seconds": made.seconds,
             "state": kept(self._task),
-            # A fit with frozen epochs freezes and unfreezes by itself.
             "options": turned(self._task, self._options, self._turned),
+            # A fit with frozen epochs freezes and unfreezes by itself.
             "trains": {} if self._plan.freeze_epochs else trains(self._task),
             "hook": None if hook is None else plain(hook.state_dict(), "on_step"),
             "place": self._feed.place,
             "chance": chance(self._task),
         }
         dumped(self._path, state)
+
+    def _open(self, path: Path) -> None:
+        """Look at the file that is there, if there is one; nothing is put back yet."""
+        self._file = loaded(path)
+        if self._file is None:
+            return
+        if missing := _PARTS - set(self._file):
+            raise foreign(path, f"damaged: it has no {min(missing)}")
+        try:
+            self._compare(self._file)
+            self._begun(self._file)
+        except (LookupError, TypeError, AttributeError) as error:
+            raise foreign(path, f"damaged: {error!r}") from error
 
     def _begun(self, file: dict[str, Any]) -> None:
         epochs = [Epoch(**entry) for entry in file["epochs"]]

@@ -23,6 +23,7 @@ class Feed:
         self._drawn = 0
 
     def __iter__(self) -> Iterator[Any]:
+        # Costs a copy of the random state, some kB, in each pass.
         began = self._began = chance(self._task)
         self._drawn = 0
         try:

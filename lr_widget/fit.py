@@ -127,21 +127,20 @@ class _Course:
         self._task, self._plan, self._file = task, plan, file
         self._batches = file.batches()
         self._since = perf_counter()
-        self._epoch = -1
+        self._frozen: bool | None = None
 
     def begin(self, step: int) -> None:
-        """Go on after a rest; in a new epoch freeze what it freezes."""
+        """Go on after a rest; where a stage begins freeze, or unfreeze."""
         plan, (epoch, i) = self._plan, divmod(step, self._plan.steps_per_epoch)
         self._since = perf_counter()
-        if epoch != self._epoch and epoch < plan.freeze_epochs:
-            self._task.freeze(plan.freeze)
-        elif epoch != self._epoch and plan.freeze_epochs:
-            self._task.unfreeze()
+        frozen = epoch < plan.freeze_epochs
+        if plan.freeze_epochs and frozen is not self._frozen:
+            self._task.freeze(plan.freeze) if frozen else self._task.unfreeze()
+        self._frozen = frozen
         if i == 0 and step == len(self._file.made.losses):
             self._file.made.seconds = 0.0
             if plan.length is not None:
                 self._batches = self._file.fed.epoch(plan.length)
-        self._epoch = epoch
 
     def train(self, step: int) -> float:
         """Make a step; its loss."""

@@ -37,6 +37,8 @@ def plain(value: Any, where: str) -> Any:
         return value
     if isinstance(value, Tensor):
         own = value.detach()
+        if own.layout is not torch.strided:
+            return own
         # Of a view no more than what it shows.
         whole = own.untyped_storage().nbytes() <= own.numel() * own.element_size()
         return own if whole else own.clone()
@@ -85,7 +87,6 @@ def copied(task: Task) -> dict[str, Tensor]:
     }
 
 
-@torch.no_grad()
 def fill(task: Task, values: Mapping[str, Tensor]) -> None:
     """Write values into the tensors of those names; they stay the same objects."""
     here = weights(task)
@@ -93,7 +94,11 @@ def fill(task: Task, values: Mapping[str, Tensor]) -> None:
         tensor: Any = here[name]
         if is_lazy(tensor):
             tensor.materialize(value.shape)
-        tensor.copy_(value)
+        for dim, stride in enumerate(tensor.stride()):
+            if stride == 0 and tensor.size(dim) > 1:  # elements that share memory
+                tensor, value = tensor.narrow(dim, 0, 1), value.narrow(dim, 0, 1)
+        with torch.inference_mode(tensor.is_inference()), torch.no_grad():
+            tensor.copy_(value)
 
 
 def kept(task: Task) -> dict[str, Any]:

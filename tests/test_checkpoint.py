@@ -328,14 +328,10 @@ def test_a_fit_with_a_checkpoint_equals_one_without(tmp_path):
     assert_same(expected, fit.result(list(fit.start(checkpoint_every=1))))
 
 
-class Workers(Pictures):
-    """As a test of its own: workers take seconds to start."""
-
-
 @pytest.mark.parametrize("steps_per_epoch", [None, 3])
 def test_a_fit_with_worker_processes_is_resumed(steps_per_epoch, tmp_path):
     def loader():
-        return DataLoader(Workers(), batch_size=6, shuffle=True, num_workers=2)
+        return DataLoader(Pictures(), batch_size=6, shuffle=True, num_workers=2)
 
     case = {"loader": loader, "fit": {"steps_per_epoch": steps_per_epoch}}
     stopped(case, tmp_path / "fit.ckpt", 6)
@@ -475,6 +471,20 @@ def test_a_layer_without_a_shape_yet_gets_the_one_in_the_file(tmp_path):
 
     case, path = {"model": lazy}, tmp_path / "fit.ckpt"
     stopped(case, path, 5)
+    assert_same(whole(case), resumed(case, path))
+
+
+def test_a_buffer_whose_elements_share_memory_is_filled(tmp_path):
+    def shared_buffer():
+        net = cnn()
+        net.register_buffer("scale", torch.ones(1).expand(3))
+        net.register_buffer("cut", torch.arange(1e5)[3:5])
+        net.register_forward_hook(lambda net, _, out: out * net.scale)
+        return net
+
+    case, path = {"model": shared_buffer}, tmp_path / "fit.ckpt"
+    stopped(case, path, 6)
+    assert path.stat().st_size < 60_000
     assert_same(whole(case), resumed(case, path))
 
 

@@ -8,7 +8,7 @@ import torch
 from subjects import CLASSES, batches, changes, cnn, fingerprint, pictures, seeded
 from torch import nn
 from torch.amp import GradScaler
-from torch.optim import SGD, AdamW
+from torch.optim import SGD, AdamW, RMSprop
 from torch.optim.lr_scheduler import OneCycleLR
 
 from lr_widget import Task, fit_one_cycle, range_test
@@ -37,6 +37,19 @@ OPTIMIZERS = {
     "SGD": lambda model: SGD(model.parameters(), lr=0.1, momentum=0.9),
     "AdamW": lambda model: AdamW(model.parameters()),
     "AdamW, fused": lambda model: AdamW(model.parameters(), fused=True),
+}
+
+
+def two_groups(model):
+    parts = model.body[:5].parameters(), model.body[5:].parameters()
+    return SGD([{"params": part} for part in parts], lr=0.1, momentum=0.9)
+
+
+#: Those of a fit, whose schedule sets each group's LR.
+FITTED = {
+    **OPTIMIZERS,
+    "RMSprop": lambda model: RMSprop(model.parameters(), momentum=0.5),
+    "two groups": two_groups,
 }
 
 
@@ -100,7 +113,7 @@ def plain_fit(model, loader, optimizer, scaler, recipe, epochs):
 def made(recipe, optimizer):
     seeded(1)
     model, scaler = cnn(), scaler_of(recipe)
-    return model, pictures(41), OPTIMIZERS[optimizer](model), scaler
+    return model, pictures(41), FITTED[optimizer](model), scaler
 
 
 def task_of(model, loader, optimizer, scaler, recipe):
@@ -114,7 +127,7 @@ def assert_same(one, other):
         assert torch.equal(weight, other.state_dict()[name]), name
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", FITTED)
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 def test_a_fit_equals_a_plain_loop_weight_for_weight(recipe, optimizer):
     model, *rest = made(recipe, optimizer)
