@@ -6,7 +6,7 @@ from .best import Best
 from .comparison import compare
 from .curve import Curve, Epoch, Point
 from .finder import LRFinder
-from .fine_tune import fine_tune
+from .fine_tuning import fine_tune
 from .one_cycle import fit_one_cycle
 from .repeats import Repeats
 from .run import Run

@@ -8,7 +8,7 @@ from typing import Any
 
 from .best import Best
 from .curve import Curve, Point
-from .fine_tune import fine_tune, fine_tune_plan
+from .fine_tuning import fine_tune, fine_tune_plan
 from .fit import Hooks, OnStep
 from .one_cycle import fit_one_cycle, one_cycle_plan
 from .peak import MaxLR

@@ -35,7 +35,7 @@ from torch.utils.data import DataLoader, IterableDataset, RandomSampler
 
 from lr_widget import Task, fit_one_cycle
 from lr_widget.best import Best
-from lr_widget.fine_tune import fine_tune
+from lr_widget.fine_tuning import fine_tune
 
 
 class EMA:

@@ -8,43 +8,61 @@ import lr_widget
 ROOMS = Path(lr_widget.__file__).parent
 
 CORRIDORS = {
-    "__init__": {"_frontend", "comparison", "curve", "finder", "one_cycle", "repeats"}
-    | {"run", "schedule", "snapshot", "sweep", "task"},
+    "__init__": {"_frontend", "best", "comparison", "curve", "finder", "fine_tuning"}
+    | {"one_cycle", "repeats", "run", "schedule", "snapshot", "sweep"}
+    | {"task"},
     "_frontend": set(),
     "annotation": {"curves", "palette", "reading", "suggestion"},
     "archive": set(),
     "arguments": set(),
     "axis": set(),
     "batch": set(),
+    "best": {"curve", "state", "task"},
     "board": {"annotation", "axis", "chart", "controls", "curves", "legend"}
     | {"options", "palette", "picker", "poster", "reading"},
+    "chance": {"loader", "state", "task"},
     "chart": {"axis", "curve", "curves", "figure", "line", "palette", "repeats"},
+    "checkpoint": {"chance", "curve", "dump", "feed", "likeness", "plan", "state"}
+    | {"task"},
     "comparison": {"curve", "loader", "snapshot", "sweep", "task"},
     "controls": {"_frontend"},
     "curve": {"archive", "plot", "series", "suggestion"},
     "curves": {"curve", "repeats"},
+    "cycle": set(),
     "device": set(),
     "divergence": set(),
+    "dump": {"archive"},
     "element": {"placement"},
+    "epoch_table": {"_frontend", "controls", "curve"},
     "fall": set(),
+    "feed": {"chance", "task"},
     "figure": {"axis", "line", "palette"},
-    "finder": {"comparison", "curve", "curves", "one_cycle", "peak", "repeats"}
-    | {"run", "sweep", "task", "workbench"},
-    "fit_chart": {"axis", "curve", "figure", "palette"},
+    "finder": {"comparison", "curve", "curves", "fitter", "repeats", "run", "sweep"}
+    | {"task"},
+    "fine_tuning": {"curve", "fit", "peak", "plan", "schedule", "task"},
+    "fit": {"checkpoint", "curve", "plan", "task"},
+    "fit_chart": {"axis", "curve", "figure", "line", "palette"},
+    "fit_panel": {"axis", "controls", "curve", "cycle", "epoch_table", "fit_chart"}
+    | {"schedule_chart"},
+    "fitter": {"best", "curve", "fine_tuning", "fit", "one_cycle", "peak", "plan"}
+    | {"run", "schedule", "session", "snapshot", "task", "weights"}
+    | {"workbench"},
     "freezing": set(),
     "herald": set(),
     "legend": {"_frontend", "controls"},
+    "likeness": {"chance", "plan", "state", "task"},
     "line": set(),
     "loader": set(),
     "metric": {"arguments", "curve"},
-    "one_cycle": {"curve", "peak", "schedule", "task"},
+    "one_cycle": {"curve", "fit", "peak", "plan", "schedule", "task"},
     "options": {"_frontend", "controls"},
     "palette": set(),
-    "panel": {"axis", "board", "controls", "curve", "fit_chart"},
+    "panel": {"board", "controls", "curve", "fit_chart", "fit_panel"},
     "peak": set(),
     "picker": {"_frontend", "controls"},
     "picture": {"axis", "element", "palette", "placement", "plane"},
     "placement": set(),
+    "plan": {"curve", "schedule", "task"},
     "plane": {"placement"},
     "plot": {"axis", "series"},
     "poster": {"axis", "curves", "line", "palette", "picture", "repeats"},
@@ -52,20 +70,23 @@ CORRIDORS = {
     "repeats": {"curve", "plot", "series", "suggestion"},
     "run": set(),
     "schedule": {"peak"},
+    "schedule_chart": {"axis", "curve", "figure", "line", "palette", "synopsis"},
     "series": {"archive"},
-    "session": {"archive", "curve", "curves"},
+    "session": {"archive", "curve", "curves", "cycle", "options"},
     "snapshot": {"loader", "task", "undo"},
+    "state": {"batch", "task"},
     "still": {"poster"},
     "suggestion": {"fall"},
     "surroundings": set(),
     "sweep": {"batch", "curve", "divergence", "peak", "snapshot", "task"},
+    "synopsis": {"axis"},
     "task": {"arguments", "batch", "device", "freezing", "metric", "surroundings"}
     | {"update"},
     "undo": set(),
     "update": set(),
     "weights": {"archive"},
-    "workbench": {"axis", "board", "controls", "curve", "curves", "fit_chart"}
-    | {"herald", "options", "panel", "run", "still"},
+    "workbench": {"axis", "board", "controls", "curve", "curves", "cycle", "fit_chart"}
+    | {"herald", "options", "panel", "run", "session", "still"},
 }
 
 # Two floors; what is on neither is the widget's.
@@ -80,9 +101,12 @@ RECORD = {
     "picture",
 }
 RECORD |= {"placement", "plane", "plot", "reading", "repeats", "series", "suggestion"}
+RECORD |= {"synopsis"}
 ENGINE = {"batch", "comparison", "herald", "loader", "one_cycle", "peak", "run"}
 ENGINE |= {"schedule", "snapshot", "sweep", "task", "undo", "update", "weights"}
 ENGINE |= {"arguments", "device", "freezing", "metric", "surroundings"}
+ENGINE |= {"best", "chance", "checkpoint", "dump", "feed", "fine_tuning", "fit"}
+ENGINE |= {"likeness", "plan", "state"}
 
 
 def imports(room: str) -> tuple[set[str], set[str]]:

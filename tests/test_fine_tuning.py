@@ -20,7 +20,7 @@ from torch.optim import SGD, Adagrad, AdamW
 from torch.optim.lr_scheduler import OneCycleLR
 
 from lr_widget import Task, fit_one_cycle, one_cycle_schedule
-from lr_widget.fine_tune import fine_tune, fine_tune_plan
+from lr_widget.fine_tuning import fine_tune, fine_tune_plan
 
 BASE_LR = 0.05
 
