@@ -171,8 +171,9 @@ class _Plan(NamedTuple):
 
     @property
     def groups(self) -> int:
-        """How many param groups there are."""
-        return int(self.lrs.shape[1])
+        """How many param groups there are; 1 where all have the same LRs."""
+        alike = (self.lrs == self.lr[:, None]).all()
+        return 1 if alike else int(self.lrs.shape[1])
 
 
 def _same(plan: _Plan, other: _Plan | None) -> bool:

@@ -290,13 +290,16 @@ class Workbench(ipywidgets.VBox):
 
     @observe("lr")
     def _show_lr(self, _change: object) -> None:
-        with self._lock:
-            self._paint_pick()
-            self._plan_next()
+        self._plan_another()
         self._show_still()
 
     def _show_cycle(self, _change: object) -> None:
+        self._plan_another()
+
+    def _plan_another(self) -> None:
+        """Show what has been set for the next fit."""
         with self._lock:
+            self._said = ""
             self._paint_pick()
             self._plan_next()
 
@@ -377,6 +380,7 @@ class Workbench(ipywidgets.VBox):
                 if run is self._run:
                     if run.state in ENDS:
                         self._forget_empty()
+                        self._said = self._after() if self._fitting else ""
                     self._show_run()
         finally:
             self._herald.tell_all()
@@ -510,6 +514,16 @@ class Workbench(ipywidgets.VBox):
         if self._closed or self.state not in (*ENDS, "idle") or not points(self.curve):
             return
         self._still.update(self._board.poster, repr(self))
+
+    def _after(self) -> str:
+        """What there is to do after a fit; nothing, if it has failed."""
+        assert self._run is not None
+        come = {"done": "The model is trained.", "stopped": "What was trained stays."}
+        words = come.get(self._run.state, "")
+        if words:
+            words += " Fit goes on from here"
+            words += "." if self._way_back is None else "; Undo takes this fit back."
+        return words
 
     def _hint(self) -> str:
         """What to do next, in a sentence."""

@@ -33,7 +33,8 @@ def test_the_examples_in_the_docstrings_run(room):
     assert doctest.testmod(module, extraglobs=names).failed == 0
 
 
-def test_the_python_in_the_readme_runs(capsys):
+def test_the_python_in_the_readme_runs(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
     data = TensorDataset(torch.randn(40, 4), torch.randint(2, (40,)))
     batches = DataLoader(data, batch_size=8)
@@ -44,6 +45,8 @@ def test_the_python_in_the_readme_runs(capsys):
         exec(code, names)
     assert names["finder"].lr == 3e-3
     assert len(names["finder"].history.epochs) == 3
+    files = {path.name for path in tmp_path.iterdir()}
+    assert files == {"fit.ckpt", "run.json", "model.safetensors"}
     assert capsys.readouterr().out.count("\n") == 15
 
 

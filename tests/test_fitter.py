@@ -329,6 +329,7 @@ def test_there_is_one_way_back_and_none_where_none_was_wanted(make):
     with pytest.raises(RuntimeError, match="nothing to undo"):
         finder.undo()
     finder.fit_one_cycle(1, max_lr=1e-2).wait(LONG)
+    assert "Undo takes this fit back" in finder._panel._hint.value
     assert not finder._panel.undo.disabled
     press(finder._panel.undo)
     assert finder._panel.undo.disabled
@@ -336,6 +337,7 @@ def test_there_is_one_way_back_and_none_where_none_was_wanted(make):
     with pytest.raises(RuntimeError, match="nothing to undo"):
         finder.undo()
     finder.fit_one_cycle(1, max_lr=1e-2, undo=False).wait(LONG)
+    assert finder._panel._hint.value.endswith("Fit goes on from here.")
     assert finder._panel.undo.disabled
 
 
@@ -491,6 +493,7 @@ def test_undo_takes_the_freezing_since_then_back(make):
 
 def test_a_single_group_has_nothing_to_freeze(make):
     finder = make()
+    assert "param groups" not in finder._panel.fitting._plan.value
     assert finder._panel.freeze not in finder._panel.fitting._buttons.children
     with pytest.raises(ValueError, match="param group"):
         finder.freeze()
