@@ -353,7 +353,7 @@ def test_workers_that_outlive_a_pass_do_so_in_a_fit_that_is_resumed(tmp_path):
         assert_same(expected, resumed(case, path))
     task = of(case, path=path)  # in which there are some already
     list(zip(task.task.loader, task.task.valid_loader, strict=True))
-    path = tmp_path / "2.ckpt"
+    path = tmp_path / "again.ckpt"
     stopped(case, path, 2)
     disturb(task)
     points = list(task.start(checkpoint=path))
