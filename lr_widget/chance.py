@@ -22,6 +22,10 @@ def chance(task: Task) -> dict[str, Any]:
     position of such of these as can tell it (`state_dict`).
     """
     return {
+        "workers": {
+            root: loader._iterator is not None
+            for root, loader in _persistent(task).items()
+        },
         "python": random.getstate(),
         "numpy": _listed(np.random.get_state(legacy=False)),
         "torch": torch.get_rng_state(),
@@ -37,6 +41,8 @@ def chance(task: Task) -> dict[str, Any]:
 
 def set_chance(task: Task, state: dict[str, Any], *, positions: bool = True) -> None:
     """Put back what `chance` gave; positions too, unless a pass is under way."""
+    for root, loader in _persistent(task).items():
+        _employ(loader, state["workers"][root])
     random.setstate(state["python"])
     np.random.set_state(state["numpy"])
     torch.set_rng_state(state["torch"])
@@ -57,7 +63,27 @@ def drawers(task: Task) -> dict[str, str]:
     """Name and kind of what the task has of its own."""
     kinds = {name: type(each).__name__ for name, each in _generators(task).items()}
     told = {name: "position" for name, owner in _owners(task) if _tells(owner)}
-    return {**kinds, **told}
+    workers = dict.fromkeys(_persistent(task), "persistent workers")
+    return {**kinds, **told, **workers}
+
+
+def _persistent(task: Task) -> dict[str, Any]:
+    """Loaders whose workers outlive a pass: only the first pass draws their seed."""
+    loaders = {"loader": task.loader, "valid_loader": task.valid_loader}
+    return {
+        root: loader
+        for root, loader in loaders.items()
+        if isinstance(loader, DataLoader) and loader.persistent_workers
+    }
+
+
+def _employ(loader: Any, working: bool) -> None:
+    """Have workers before the next pass begins, or have none."""
+    if working and loader._iterator is None:
+        iter(loader)
+    elif not working and loader._iterator is not None:
+        used, loader._iterator = loader._iterator, None
+        used._shutdown_workers()
 
 
 def _device(task: Task) -> list[torch.Tensor]:

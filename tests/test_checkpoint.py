@@ -214,6 +214,7 @@ class Fit:
     def __init__(
         self, model=cnn, optimizer=sgd, loader=shared, loss=nn.CrossEntropyLoss,
         options=None, hook=None, start=fit_one_cycle, fit=None, seed=1, path=None,
+        valid=lambda: pictures(9),
     ):  # fmt: skip
         seeded(seed)
         net, loss_fn = model(), loss()
@@ -223,7 +224,7 @@ class Fit:
         options = options() if callable(options) else options or {}
         data = loader()
         self.task = Task(
-            net, data, loss_fn, optim, valid_loader=pictures(9), metrics=[hits],
+            net, data, loss_fn, optim, valid_loader=valid(), metrics=[hits],
             device="cpu", **options,
         )  # fmt: skip
         self.hook = hook and hook(self.task)
@@ -336,6 +337,27 @@ def test_a_fit_with_worker_processes_is_resumed(steps_per_epoch, tmp_path):
     case = {"loader": loader, "fit": {"steps_per_epoch": steps_per_epoch}}
     stopped(case, tmp_path / "fit.ckpt", 6)
     assert_same(whole(case), resumed(case, tmp_path / "fit.ckpt"))
+
+
+def test_workers_that_outlive_a_pass_do_so_in_a_fit_that_is_resumed(tmp_path):
+    def loader():
+        options = {"num_workers": 1, "persistent_workers": True}
+        data = Pictures(augment=False)
+        return DataLoader(data, batch_size=6, shuffle=True, **options)
+
+    case, path = {"loader": loader, "valid": loader}, tmp_path / "fit.ckpt"
+    expected = whole(case)
+    for steps in (2, 4, 6):
+        path = tmp_path / f"{steps}.ckpt"
+        stopped(case, path, steps)
+        assert_same(expected, resumed(case, path))
+    task = of(case, path=path)  # in which there are some already
+    list(zip(task.task.loader, task.task.valid_loader, strict=True))
+    path = tmp_path / "again.ckpt"
+    stopped(case, path, 2)
+    disturb(task)
+    points = list(task.start(checkpoint=path))
+    assert_same(expected, task.result(points))
 
 
 # Killed -------------------------------------------------------------------------------
