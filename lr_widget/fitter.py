@@ -317,7 +317,8 @@ class Fitter(Workbench):
             curve.append(point)
 
         run = self._new_run(job, trained(), take, plan.total_steps)
-        self._show_plan(plan.schedule, plan.epochs, curve)
+        self._fitting = True
+        self._fit_board.begin(plan.schedule, plan.epochs, curve)
         return run
 
 

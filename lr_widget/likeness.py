@@ -37,7 +37,7 @@ def likeness(task: Task, plan: Plan, *, with_state: bool) -> dict[str, Any]:
         "LR": torch.tensor(plan.lrs),
         "momentum": None if momentums is None else torch.tensor(momentums),
         "accumulate": task.accumulate,
-        "clip_norm": plain(task._update.clip_norm, "clip_norm"),
+        "clip_norm": plain(task.clip_norm, "clip_norm"),
         "autocast": str(task.autocast),
         "scaler": task.scaler is not None and task.scaler.is_enabled(),
         "generators": drawers(task),

@@ -8,12 +8,9 @@ from collections import deque
 from html import escape
 
 import ipywidgets
-from numpy.typing import ArrayLike
 
 from .board import Board
 from .controls import Button, Message, row, words
-from .curve import Curve
-from .fit_chart import FitChart
 from .fit_panel import FitPanel
 
 #: Over how many seconds the speed is averaged.
@@ -63,11 +60,11 @@ class Panel:
         What is not always among them or in them.
     """
 
-    def __init__(self, board: Board, fit_chart: FitChart) -> None:
+    def __init__(self, board: Board, fitting: FitPanel) -> None:
         self.run = _button("Run", "play", "Run the learning-rate range test")
         self.pause = _button("Pause", "pause", "Rest after this step")
         self.stop = _button("Stop", "stop", "End the run after this step")
-        fitting = self.fitting = FitPanel(fit_chart)
+        self.fitting = fitting
         self.fit, self.undo, self.freeze = fitting.fit, fitting.undo, fitting.freeze
         self.lr, self.epochs = fitting.lr, fitting.epochs
         self.pct_start, self.schedule = fitting.pct_start, fitting.schedule
@@ -99,9 +96,7 @@ class Panel:
             self._error,
         )
 
-    def show_state(
-        self, state: str, *, lr: float | None, can_undo: bool = False
-    ) -> None:
+    def show_state(self, state: str) -> None:
         """Enable what can be pressed now."""
         active = state in ("running", "paused", "stopping")
         self.run.disabled = active
@@ -109,7 +104,6 @@ class Panel:
         self.stop.disabled = state not in ("running", "paused")
         self.pause.description = "Resume" if state == "paused" else "Pause"
         self.pause.icon = "play" if state == "paused" else "pause"
-        self.fitting.show_state(active, lr=lr, can_undo=can_undo)
         self._bar.bar_style = "danger" if state == "failed" else ""
 
     def show_progress(self, job: str, state: str, made: int, total: int) -> None:
@@ -134,26 +128,6 @@ class Panel:
     def show_hint(self, hint: str) -> None:
         """Say what to do next."""
         self._hint.value = hint
-
-    def show_settings(
-        self, epochs: int, pct_start: float | None, schedule: str
-    ) -> None:
-        """Show what a fit would be made with (`FitPanel.show_settings`)."""
-        self.fitting.show_settings(epochs, pct_start, schedule)
-
-    def show_plan(
-        self, lrs: ArrayLike | None, momentums: ArrayLike | None, error: str = ""
-    ) -> None:
-        """Draw a schedule, or say why there is none (`FitPanel.show_plan`)."""
-        self.fitting.show_plan(lrs, momentums, error)
-
-    def show_fit(self, history: Curve | None, epochs: int) -> None:
-        """Show what a fit has come to (`FitPanel.show_fit`)."""
-        self.fitting.show_fit(history, epochs)
-
-    def show_freezing(self, possible: bool, frozen: bool, text: str) -> None:
-        """Offer to freeze or to unfreeze (`FitPanel.show_freezing`)."""
-        self.fitting.show_freezing(possible, frozen, text)
 
     def show_error(self, *errors: BaseException) -> None:
         """Show the end of each traceback, as text; of none: clear what was shown."""

@@ -145,7 +145,8 @@ class Task:
             # torch's own policy decides which state lives beside its parameter.
             optimizer.load_state_dict(optimizer.state_dict())
         self.optimizer: Optimizer = optimizer
-        self.accumulate, self.scaler = int(accumulate), scaler
+        self.accumulate, self.clip_norm = int(accumulate), clip_norm
+        self.scaler = scaler
         self._update = Update(
             optimizer, accumulate=accumulate, clip_norm=clip_norm, scaler=scaler
         )

@@ -18,8 +18,8 @@ from .board import Board
 from .controls import parts
 from .curve import Curve
 from .curves import Curves, Sweep, points
-from .cycle import SCHEDULES, Cycle
-from .fit_chart import FitChart
+from .cycle import Cycle
+from .fit_board import FitBoard
 from .herald import Herald
 from .options import Options
 from .panel import Panel
@@ -27,13 +27,15 @@ from .run import ENDS, Run
 from .session import Session
 from .still import Still
 
-#: Frames published per second at most; the last one always is.
-_RATE = 15
+#: Frames published per second at most; the last one always is. Of a run so long that a
+#: frame takes more than a twentieth of the time between two, fewer, but one a second.
+_RATE, _SHARE, _SLOWEST = 15, 0.05, 1.0
 
 #: The options that a file has: how a curve is drawn, not what part of it is seen.
 _SAVED = ("beta", "measure", "y_log", "regions", "snap")
 
-_FIT_LAYOUT = {"width": "auto", "height": "260px", "min_width": "180px"}
+#: States in which nothing runs.
+_AT_REST = (*ENDS, "idle")
 
 #: Errors shown at most, the newest ones.
 _ERRORS = 2
@@ -65,14 +67,13 @@ class Workbench(ipywidgets.VBox):
         measures: Iterable[str],
         surroundings: Callable[[], Callable[[], AbstractContextManager[object]]],
     ) -> None:
-        self.history, self.cycle = Curve(), Cycle()
         self._around, self._surroundings = surroundings, surroundings()
         self._run: Run | None = None
         self._job, self._made, self._total = "range test", 0, 0
-        self._fitting, self._plan_is_due, self._said, self._epochs = False, False, "", 0
+        self._fitting, self._said = False, ""
         # Puts back what was before the last fit, and the history of then.
         self._way_back: tuple[Callable[[], None], Curve] | None = None
-        self._painted = -math.inf
+        self._painted, self._took = -math.inf, 0.0
         self._grown: Sweep | None = None
         self._closed = False
         self._errors: list[BaseException] = []
@@ -81,8 +82,8 @@ class Workbench(ipywidgets.VBox):
         self._lock = threading.RLock()
         self._herald = Herald(self.notify_change, failed=self._report)
         self._board = Board(self._lock, start_lr, end_lr, measures, self._show_still)
-        self._fit_chart = FitChart(layout=_FIT_LAYOUT)
-        self._panel = Panel(self._board, self._fit_chart)
+        self._fit_board = FitBoard(self._lock, lambda: self._preview())
+        self._panel = Panel(self._board, self._fit_board.panel)
         super().__init__(self._panel.children, layout={"max_width": "1100px"})
         self._subject = ""
         self._still = Still(self.model_id, self._report)
@@ -106,6 +107,16 @@ class Workbench(ipywidgets.VBox):
     def options(self) -> Options:
         """How the curves are drawn."""
         return self._board.options
+
+    @property
+    def cycle(self) -> Cycle:
+        """How the next fit will be."""
+        return self._fit_board.cycle
+
+    @property
+    def history(self) -> Curve:
+        """What the last fit has come to."""
+        return self._fit_board.history
 
     def range_test(self) -> Run:
         """Start a sweep, as the Run button does."""
@@ -169,9 +180,10 @@ class Workbench(ipywidgets.VBox):
                     "there is nothing to undo: no fit has been made since the last"
                     " undo, or it was made with undo=False"
                 )
-            put_back, self.history = self._way_back
+            put_back, history = self._way_back
             put_back()
             self._way_back = None
+            self._fit_board.replace(history)
             self._forget_run("The fit is undone: the model is as it was before it.")
         self._herald.tell_all()
 
@@ -224,12 +236,9 @@ class Workbench(ipywidgets.VBox):
         panel.stop.on_click(self._guarded(self.stop))
         panel.fit.on_click(self._guarded(self.fit_one_cycle))
         panel.lr.on_submit(self._guarded(self._take_lr))
-        panel.epochs.on_submit(self._guarded(self._take_epochs))
-        panel.pct_start.on_submit(self._guarded(self._take_pct_start))
-        panel.schedule.on_choose(self._guarded(self._take_schedule))
         panel.undo.on_click(self._guarded(self.undo))
         panel.freeze.on_click(self._guarded(self._freeze_or_unfreeze))
-        self.cycle.observe(self._show_cycle)
+        self._fit_board.listen(self._guarded, self._plan_another)
         self._board.listen(self._guarded, lambda lr: setattr(self, "lr", lr))
 
     def _guarded(self, action: Callable[..., Any]) -> Callable[..., Any]:
@@ -259,28 +268,6 @@ class Workbench(ipywidgets.VBox):
             self._panel.lr.error = ""
         self.lr = lr
 
-    def _take_epochs(self, text: str) -> None:
-        good = text.strip().isdecimal() and len(text) < 10 and int(text) > 0
-        with self._lock:
-            error = "" if good else f"{text!r} is no number of epochs: try 3"
-            self._panel.epochs.error = error
-        if good:
-            self.cycle.epochs = int(text)
-
-    def _take_pct_start(self, text: str) -> None:
-        try:
-            share, error = _share(text), ""
-        except ValueError:
-            error = f"{text!r} is no share from 0 to 1: try 0.3"
-        with self._lock:
-            self._panel.pct_start.error = error
-        if not error:
-            self.cycle.pct_start = share
-
-    def _take_schedule(self, name: str) -> None:
-        variant, three_phase, _ = SCHEDULES[name]
-        self.cycle.take({"variant": variant, "three_phase": three_phase})
-
     def _freeze_or_unfreeze(self) -> None:
         (self.unfreeze if self._frozen()[0] else self.freeze)()
 
@@ -293,21 +280,18 @@ class Workbench(ipywidgets.VBox):
         self._plan_another()
         self._show_still()
 
-    def _show_cycle(self, _change: object) -> None:
-        self._plan_another()
-
     def _plan_another(self) -> None:
         """Show what has been set for the next fit."""
         with self._lock:
             self._said = ""
             self._paint_pick()
-            self._plan_next()
 
     def _become(self, session: Session) -> None:
         """Have the curves and the history of a session; called under the lock."""
-        self._way_back, self.history = None, session.history
+        self._way_back = None
         self._take_sweep(*session.sweep)
         self.curves.become(session.curves)
+        self._fit_board.replace(session.history)
         self._forget_run("This is what was saved: pick, run or fit from here.")
 
     def _become_set(self, session: Session) -> None:
@@ -324,11 +308,6 @@ class Workbench(ipywidgets.VBox):
         self._errors.clear()
         self._set_state("idle")
         self._panel.show_rest()
-        # Not over the plan that is seen, which was another fit's.
-        self._panel.show_plan(None, None)
-        self._epochs = len(self.history.epochs)
-        self._fit_chart.set_steps(len(self.history))
-        self._plan_is_due = True
         self._paint()
 
     def _refuse_second(self) -> None:
@@ -356,7 +335,8 @@ class Workbench(ipywidgets.VBox):
             self._made += 1
             if grown is not self._grown:
                 self._turn_to(grown)
-            if time.monotonic() - self._painted >= 1 / _RATE:
+            pause = min(max(1 / _RATE, self._took / _SHARE), _SLOWEST)
+            if time.monotonic() - self._painted >= pause:
                 self._paint_frame()
 
         if self._run is not None and self.state != self._run.state:
@@ -433,30 +413,6 @@ class Workbench(ipywidgets.VBox):
             if name is not None and not self.curves.hidden(name):
                 self.curves.bring(name)
 
-    def _show_plan(self, plan: tuple[Any, Any], epochs: int, history: Curve) -> None:
-        """Show the plan of the fit that is about to run; called under the lock."""
-        self._fitting, self._plan_is_due = True, False
-        self.history, self._epochs = history, epochs
-        self._fit_chart.set_steps(self._total)
-        self._panel.show_plan(*plan)
-
-    def _plan_next(self) -> None:
-        """Show the plan of the fit that would be next, or why there is none.
-
-        While something runs it has to wait: the optimizer's LRs are lent, and the plan
-        of a fit stays until it has ended.
-        """
-        self._plan_is_due = True
-        if self._closed or self.state not in (*ENDS, "idle"):
-            return
-        self._plan_is_due, lrs, momentums, error = False, None, None, ""
-        if self.lr is not None:
-            try:
-                lrs, momentums = self._preview()
-            except ValueError as why:
-                error = str(why)
-        self._panel.show_plan(lrs, momentums, error)
-
     def _paint_frame(self) -> None:
         """Publish a frame: what grows, and the progress."""
         with self._lock:
@@ -464,27 +420,22 @@ class Workbench(ipywidgets.VBox):
                 return
             self._painted = time.monotonic()
             if self._fitting:
-                self._paint_fit()
+                self._fit_board.show()
             else:
                 self._board.grow(self._grown)
             self._panel.show_progress(self._job, self.state, self._made, self._total)
-
-    def _paint_fit(self) -> None:
-        begun = len(self.history) > 0 or self._fitting
-        self._fit_chart.show(self.history)
-        self._panel.show_fit(self.history if begun else None, self._epochs)
+            self._took = time.monotonic() - self._painted
 
     def _paint_pick(self) -> None:
         """Publish what depends on the pick: not the curve, nor its suggestions."""
         with self._lock:
             if self._closed:
                 return
-            panel, cycle = self._panel, self.cycle
-            can_undo = self._way_back is not None
-            panel.show_state(self.state, lr=self.lr, can_undo=can_undo)
-            panel.show_settings(cycle.epochs, cycle.pct_start, cycle.schedule)
+            self._panel.show_state(self.state)
+            active, can_undo = self.state not in _AT_REST, self._way_back is not None
+            self._fit_board.show_state(active, lr=self.lr, can_undo=can_undo)
             self._board.show_lr(self.lr)
-            panel.show_hint(self._hint())
+            self._panel.show_hint(self._hint())
 
     def _paint(self) -> None:
         """Publish everything."""
@@ -494,24 +445,15 @@ class Workbench(ipywidgets.VBox):
             # First what a person needs when drawing fails.
             self._panel.show_error(*self._errors)
             self._paint_pick()
-            self._paint_freezing()
+            self._fit_board.show_freezing(*self._frozen())
             if self.state in ENDS:
                 self._grown = None
             if self._run is not None:
                 self._paint_frame()
-            else:
-                self._paint_fit()
-            if self._plan_is_due:
-                self._plan_next()
-
-    def _paint_freezing(self) -> None:
-        frozen, groups = self._frozen()
-        text = f"{frozen} of {groups} param groups frozen" if frozen else ""
-        self._panel.show_freezing(groups > 1, frozen > 0, text)
 
     def _show_still(self) -> None:
         """Keep the picture of the saved notebook up to date, between runs."""
-        if self._closed or self.state not in (*ENDS, "idle") or not points(self.curve):
+        if self._closed or self.state not in _AT_REST or not points(self.curve):
             return
         self._still.update(self._board.poster, repr(self))
 
@@ -538,14 +480,6 @@ class Workbench(ipywidgets.VBox):
         if self.lr is None:
             return "Click the curve where it still falls steeply to pick a lr."
         return f"Picked: lr {lr_text(self.lr)}. Fit trains with it as max_lr."
-
-
-def _share(text: str) -> float | None:
-    """The share that is meant; None where nothing is, which is the schedule's own."""
-    share = float(text) if text.strip() else None
-    if share is not None and not 0 <= share <= 1:
-        raise ValueError(f"{share} is no share")
-    return share
 
 
 def _checked_lr(lr: float) -> float:

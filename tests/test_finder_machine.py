@@ -283,7 +283,7 @@ class Finder(RuleBasedStateMachine):
         assert ("&lt;b&gt;in the loader" in panel._error.value) == bool(self.error)
         if self.job and not self.active:
             chart = self.finder._board.chart
-            chart = chart if self.job == "range test" else self.finder._fit_chart
+            chart = chart if self.job == "range test" else self.finder._fit_board.chart
             drawn = np.isfinite(self.shown.losses).any()  # a line of NaN is none
             assert len(chart.raw.y) == (self.points if drawn else 0)
             assert panel._bar.value == self.points

@@ -402,4 +402,4 @@ def test_a_run_that_follows_at_once_does_not_lose_the_last_frame_of_the_one_befo
     finder.range_test().wait(LONG)
     follow_up[0].wait(LONG)
     assert len(finder._board.chart.raw.x) == len(finder.curve) == 20
-    assert len(finder._fit_chart.raw.x) == len(finder.history) == 5
+    assert len(finder._fit_board.chart.raw.x) == len(finder.history) == 5

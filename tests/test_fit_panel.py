@@ -1,17 +1,12 @@
 """FitPanel: it shows what it is told, and asks its owner about all else."""
 
-import threading
-
-import numpy as np
 import pytest
 
 from lr_widget import Curve, Epoch, Point
-from lr_widget.board import Board
 from lr_widget.controls import parts
 from lr_widget.cycle import SCHEDULES
 from lr_widget.fit_chart import FitChart
 from lr_widget.fit_panel import FitPanel
-from lr_widget.panel import Panel
 from lr_widget.schedule import PCT_START, one_cycle_schedule
 
 PLAN = one_cycle_schedule(30, max_lr=1e-2)
@@ -148,14 +143,13 @@ def test_whoever_closes_children_and_parts_has_closed_all_of_it():
     assert parts(*panel.children) == parts(panel.schedule_chart, panel.freeze) == []
 
 
-def test_the_panel_passes_on_what_is_about_the_fit():
-    board = Board(threading.RLock(), 1e-7, 10.0)
-    panel = Panel(board, FitChart())
+def test_what_a_person_does_is_the_owners_to_handle(panel):
     asked = []
     panel.schedule.on_choose(asked.append)
     panel.pct_start.on_submit(asked.append)
     panel.undo.on_click(lambda: asked.append("undo"))
     panel.freeze.on_click(lambda: asked.append("freeze"))
+    panel.show_state(False, lr=1e-2, can_undo=True)
     for widget, said in (
         (panel.schedule, {"action": "choose", "value": "fastai"}),
         (panel.pct_start, {"action": "submit", "text": "0.4"}),
@@ -164,14 +158,14 @@ def test_the_panel_passes_on_what_is_about_the_fit():
     ):
         widget._handle_custom_msg(said, [])
     assert asked == ["fastai", "0.4", "undo", "freeze"]
-    panel.show_state("done", lr=1e-2, can_undo=True)
-    panel.show_settings(4, 0.4, "fastai")
-    panel.show_plan(*PLAN)
-    panel.show_fit(FIT, 4)
-    panel.show_freezing(True, False, "all train")
-    assert not panel.undo.disabled
-    assert (panel.epochs.value, panel.schedule.value) == ("4", "fastai")
-    assert np.array_equal(panel.fitting.schedule_chart._lrs.y, PLAN.lrs)
-    assert panel.fitting.table.caption == "1 of 4 epochs"
-    panel.show_state("running", lr=1e-2, can_undo=True)
-    assert panel.undo.disabled
+    assert (panel.schedule.value, panel.pct_start.value) == ("torch", "")
+
+
+def test_nothing_but_what_runs_can_be_pressed_while_something_runs(panel):
+    panel.show_state(False, lr=1e-2, can_undo=True)
+    buttons = panel.fit, panel.undo, panel.freeze
+    assert [button.disabled for button in buttons] == [False, False, False]
+    panel.show_state(True, lr=1e-2, can_undo=True)
+    assert [button.disabled for button in buttons] == [True, True, True]
+    panel.show_state(False, lr=None, can_undo=False)
+    assert [button.disabled for button in buttons] == [True, True, False]

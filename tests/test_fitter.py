@@ -245,7 +245,7 @@ def test_a_long_fit_costs_a_frame_no_more_than_a_short_one(make, steps):
     for name in series:
         for column in (series[name].steps, series[name].lrs, series[name].values):
             column._store, column._size = rows.copy(), steps
-    figures = finder._fit_chart, finder._panel.fitting.schedule_chart
+    figures = finder._fit_board.chart, finder._panel.fitting.schedule_chart
     for figure in figures:
         for mark in figure.marks:
             mark.send_state = lambda key=None, mark=mark: sent.extend(
@@ -253,7 +253,7 @@ def test_a_long_fit_costs_a_frame_no_more_than_a_short_one(make, steps):
                 for name in key or ()
                 if name in ("x", "y")
             )
-    finder._paint_fit()
+    finder._fit_board.show()
     assert 0 < sum(sent) <= 2 * 2 * 2000 + 4 * 2 * 500
 
 
@@ -541,7 +541,7 @@ def test_what_is_saved_comes_back_in_another_finder(make, tmp_path):
     assert (other.start_lr, other.end_lr, other.num_iter) == (1e-5, 1.0, 12)
     assert (other.options.beta, other.options.y_log) == (0.5, True)
     assert other.state == "idle"
-    assert len(other._fit_chart.raw.x) == len(finder.history)
+    assert len(other._fit_board.chart.raw.x) == len(finder.history)
     other.range_test().wait(LONG)
     assert [*other.curves][-1] == "sweep 2"
 

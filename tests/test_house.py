@@ -41,6 +41,7 @@ CORRIDORS = {
     | {"task"},
     "fine_tuning": {"curve", "fit", "peak", "plan", "schedule", "task"},
     "fit": {"checkpoint", "curve", "plan", "task"},
+    "fit_board": {"curve", "cycle", "fit_chart", "fit_panel"},
     "fit_chart": {"axis", "curve", "figure", "line", "palette"},
     "fit_panel": {"axis", "controls", "curve", "cycle", "epoch_table", "fit_chart"}
     | {"schedule_chart"},
@@ -57,7 +58,7 @@ CORRIDORS = {
     "one_cycle": {"curve", "fit", "peak", "plan", "schedule", "task"},
     "options": {"_frontend", "controls"},
     "palette": set(),
-    "panel": {"board", "controls", "curve", "fit_chart", "fit_panel"},
+    "panel": {"board", "controls", "fit_panel"},
     "peak": set(),
     "picker": {"_frontend", "controls"},
     "picture": {"axis", "element", "palette", "placement", "plane"},
@@ -85,7 +86,7 @@ CORRIDORS = {
     "undo": set(),
     "update": set(),
     "weights": {"archive"},
-    "workbench": {"axis", "board", "controls", "curve", "curves", "cycle", "fit_chart"}
+    "workbench": {"axis", "board", "controls", "curve", "curves", "cycle", "fit_board"}
     | {"herald", "options", "panel", "run", "session", "still"},
 }
 
