@@ -30,7 +30,7 @@ NEXT = {
     "running": {"paused", "stopping", *ENDS},
     "paused": {"running", "stopping", "stopped", "failed"},
     "stopping": {"stopped", "failed"},
-    **{end: {"running"} for end in ENDS},
+    **{end: {"running", "idle"} for end in ENDS},
 }
 
 lrs = st.floats(1e-3, 1.0)
@@ -54,6 +54,7 @@ class Finder(RuleBasedStateMachine):
         self.state, self.job, self.points, self.at_gate = "idle", None, 0, False
         self.lr, self.epochs, self.closed = None, 3, False
         self.total, self.error, self.fault = STEPS, None, None
+        self.way_back = None
 
     def teardown(self):
         self.gate.open()
@@ -91,6 +92,8 @@ class Finder(RuleBasedStateMachine):
         self.job, self.total, self.points, self.state = job, total, 0, "running"
         self.error = self.fault = None
         self.before = weights(self.finder.task)
+        if job == "fit":
+            self.way_back = self.before
         self.made = threading.Semaphore(0)
         self.shown = curve = self.finder.history if job == "fit" else self.finder.curve
         append = curve.append
@@ -129,6 +132,19 @@ class Finder(RuleBasedStateMachine):
         else:
             self.finder.fit_one_cycle()
         self.begun(self.finder._run, "fit", EPOCH * self.epochs)
+
+    @rule(by_button=st.booleans())
+    def undo(self, by_button):
+        if self.active or self.closed or self.way_back is None:
+            with pytest.raises(RuntimeError, match=r"nothing to undo|is \w+"):
+                self.finder.undo()
+            return
+        if by_button:
+            press(self.finder._panel.undo)
+        else:
+            self.finder.undo()
+        assert all(map(torch.equal, weights(self.finder.task), self.way_back))
+        self.state, self.job, self.way_back, self.error = "idle", None, None, None
 
     @precondition(lambda self: self.at_gate)
     @rule()
@@ -275,6 +291,7 @@ class Finder(RuleBasedStateMachine):
         panel = self.finder._panel
         assert panel.run.disabled == self.active
         assert panel.fit.disabled == (self.active or self.lr is None)
+        assert panel.undo.disabled == (self.active or self.way_back is None)
         assert panel.stop.disabled == (self.state not in ("running", "paused"))
         assert panel.pause.description == (
             "Resume" if self.state == "paused" else "Pause"
