@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from .best import Best
@@ -82,24 +82,27 @@ class Fitter(Workbench):
             If there is neither a pick nor a `max_lr`, or as `lr_widget.fit_one_cycle`.
         """
         given = {} if epochs is None else {"epochs": epochs}
-        settings = {**self.cycle.arguments(), **given, **cycle}
-        settings["steps_per_epoch"] = self._epoch_length(steps_per_epoch)
-        settings["max_lr"] = self._peak("max_lr", max_lr)
-        plan = self._planned(one_cycle_plan, settings)
-        self.cycle.take(settings)
+        settings: dict[str, Any] = {
+            **self.cycle.arguments(),
+            **given,
+            **cycle,
+            "max_lr": self._peak("max_lr", max_lr),
+            "steps_per_epoch": self._epoch_length(steps_per_epoch),
+        }
+        kept: dict[str, Any] = {
+            "checkpoint": checkpoint,
+            "checkpoint_every": checkpoint_every,
+        }
         with self._lock:
             self._refuse_second()
-            best = None if keep_best is None else Best(self.task, keep_best)
+            best, hook = self._hooks(on_step, keep_best)
+            plan = one_cycle_plan(self.task, **settings)
             points = fit_one_cycle(
-                self.task,
-                stopping=self._stopping,
-                on_step=_hooks(on_step, best),
-                checkpoint=checkpoint,
-                checkpoint_every=checkpoint_every,
-                **settings,
+                self.task, stopping=self._stopping, on_step=hook, **kept, **settings
             )
-            run = self._new_fit("fit", plan, points, undo, on_step, best)
-        return run.start()
+        self.cycle.take(settings)  # its observers are called under no lock
+        owners = [on_step] if undo else None
+        return self._start("fit", plan, points, best, owners)
 
     def fine_tune(
         self,
@@ -140,29 +143,29 @@ class Fitter(Workbench):
         ValueError
             If there is neither a pick nor a `base_lr`, or as `lr_widget.fine_tune`.
         """
-        settings = {
+        rounds = self.cycle.epochs if epochs is None else epochs
+        settings: dict[str, Any] = {
+            **cycle,
             "base_lr": self._peak("base_lr", base_lr),
-            "epochs": self.cycle.epochs if epochs is None else epochs,
+            "epochs": rounds,
             "freeze_epochs": freeze_epochs,
             "freeze": freeze,
             "steps_per_epoch": self._epoch_length(steps_per_epoch),
-            **cycle,
         }
-        plan = self._planned(fine_tune_plan, settings)
-        self.cycle.take({"epochs": settings["epochs"]})
+        kept: dict[str, Any] = {
+            "checkpoint": checkpoint,
+            "checkpoint_every": checkpoint_every,
+        }
         with self._lock:
             self._refuse_second()
-            best = None if keep_best is None else Best(self.task, keep_best)
+            best, hook = self._hooks(on_step, keep_best)
+            plan = fine_tune_plan(self.task, **settings)
             points = fine_tune(
-                self.task,
-                stopping=self._stopping,
-                on_step=_hooks(on_step, best),
-                checkpoint=checkpoint,
-                checkpoint_every=checkpoint_every,
-                **settings,
+                self.task, stopping=self._stopping, on_step=hook, **kept, **settings
             )
-            run = self._new_fit("fine-tuning", plan, points, undo, on_step, best)
-        return run.start()
+        self.cycle.take({"epochs": rounds})
+        owners = [on_step] if undo else None
+        return self._start("fine-tuning", plan, points, best, owners)
 
     def freeze(
         self, groups: Sequence[int] | None = None, *, train_norm: bool = True
@@ -282,48 +285,52 @@ class Fitter(Workbench):
     def _frozen(self) -> tuple[int, int]:
         return len(self.task.frozen), len(self.task.optimizer.param_groups)
 
-    def _planned(self, make: Callable[..., Plan], settings: dict[str, Any]) -> Plan:
-        """The plan of a fit that may begin now, or why it may not."""
-        with self._lock:
-            self._refuse_second()
-            plan = make(self.task, **settings)
-            self._steps_per_epoch = settings["steps_per_epoch"]
-        return plan
+    def _hooks(
+        self, on_step: OnStep | None, keep_best: str | None
+    ) -> tuple[Best | None, OnStep | None]:
+        """What keeps the best epoch, and both as one hook."""
+        if keep_best is None:
+            return None, on_step
+        best = Best(self.task, keep_best)
+        if on_step is None:
+            return best, best
+        if not callable(on_step):
+            return best, on_step  # for the fit to refuse
+        return best, Hooks([on_step, best])
 
-    def _new_fit(
+    def _start(
         self,
         job: str,
         plan: Plan,
         points: Generator[Point, None, str],
-        undo: bool,
-        on_step: OnStep | None,
         best: Best | None,
+        owners: list[Any] | None,
     ) -> Run:
-        """Make a fit the current run; called under the lock, with all checks done."""
-        before, curve = self.history, Curve()
-        self._way_back, self.best = None, best  # one copy in memory, never two
+        """Start a fit whose arguments have been checked.
 
-        def trained() -> Generator[Point, None, str]:
-            if undo:
-                put_back = remembered(self.task, owners=[on_step])
-                with self._lock:
-                    self._way_back = put_back, before
-            end = yield from points
-            if best is not None and best.epoch is not None:
-                best.restore()
-            return end
+        `owners` have a state that `undo` takes back too; None: it cannot be undone.
+        """
+        with self._lock:
+            self._refuse_second()
+            before, curve = self.history, Curve()
+            self._way_back, self.best = None, best  # one copy in memory, never two
+            whole = plan.length is not None
+            self._steps_per_epoch = None if whole else plan.steps_per_epoch
 
-        def take(point: Point) -> None:
-            curve.append(point)
+            def trained() -> Generator[Point, None, str]:
+                if owners is not None:
+                    put_back = remembered(self.task, owners=owners)
+                    with self._lock:
+                        self._way_back = put_back, before
+                end = yield from points
+                if best is not None and best.epoch is not None:
+                    best.restore()
+                return end
 
-        run = self._new_run(job, trained(), take, plan.total_steps)
-        self._fitting = True
-        self._fit_board.begin(plan.schedule, plan.epochs, curve)
-        return run
+            def take(point: Point) -> None:
+                curve.append(point)
 
-
-def _hooks(on_step: OnStep | None, best: Best | None) -> OnStep | None:
-    """Both as one; what is not callable is left for the fit to refuse."""
-    if best is None or (on_step is not None and not callable(on_step)):
-        return on_step
-    return Hooks([*([] if on_step is None else [on_step]), best])
+            run = self._new_run(job, trained(), take, plan.total_steps)
+            self._fitting = True
+            self._fit_board.begin(plan.schedule, plan.epochs, curve)
+        return run.start()

@@ -158,13 +158,16 @@ def test_what_is_given_to_a_fit_is_what_the_widget_says_from_then_on(make):
     assert len(finder.history.epochs) == 2
 
 
-def test_settings_of_a_fit_that_is_refused_are_not_taken(make):
+def test_settings_of_a_fit_that_is_refused_are_not_taken(make, tmp_path):
     finder = make()
     before = finder.cycle.arguments()
     with pytest.raises(ValueError, match="pct_start"):
         finder.fit_one_cycle(2, max_lr=1e-2, pct_start=7.0)
     with pytest.raises(ValueError, match="max_lr"):
         finder.fit_one_cycle(2)
+    (tmp_path / "no.ckpt").write_text("no checkpoint")
+    with pytest.raises(ValueError, match="checkpoint"):
+        finder.fit_one_cycle(2, max_lr=1e-2, checkpoint=tmp_path / "no.ckpt")
     assert finder.cycle.arguments() == before
 
 
