@@ -1,4 +1,4 @@
-"""The notebook about one-cycle runs, and what it compares is compared fairly."""
+"""The notebooks run, and what they compare is compared fairly."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell
 
-ONE_CYCLE = Path(__file__).parents[1] / "notebooks" / "one_cycle.ipynb"
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 METHODS = {
     "one-cycle, picked",
     "one-cycle, tuned",
@@ -41,8 +41,8 @@ print(
 """
 
 
-def read():
-    return nbformat.read(ONE_CYCLE, as_version=4)
+def read(name="one_cycle"):
+    return nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
 
 
 def cell_with(notebook, text):
@@ -143,3 +143,57 @@ def test_a_pick_by_hand_is_kept():
     notebook.cells[pick:] = [by_hand, notebook.cells[pick], show]
     NotebookClient(notebook, timeout=120).execute()
     assert printed(show) == "0.1\n"
+
+
+# Fine-tuning --------------------------------------------------------------------------
+
+TUNED = """
+import json
+
+convolutions = [f"0.{i}.{kind}" for i in (0, 3, 7) for kind in ("weight", "bias")]
+print(
+    json.dumps(
+        {
+            "curves": {name: len(curve) for name, curve in finder.curves.items()},
+            "convolutions": [name for name in convolutions if name in before],
+            "frozen_moved": moved(before, after_frozen),
+            "all_moved": moved(after_frozen, model.state_dict()),
+            "weights": sorted(before),
+            "picks": [frozen_lr, free_lr],
+            "at_once": len(at_once.history.epochs),
+            "results": results.to_dict("records"),
+        }
+    )
+)
+"""
+
+
+@pytest.fixture(scope="module")
+def tuned():
+    notebook = read("fine_tune")
+    notebook.cells.append(new_code_cell(TUNED))
+    NotebookClient(notebook, timeout=300).execute()
+    return json.loads(printed(notebook.cells[-1]))
+
+
+def test_fine_tuning_finds_twice_and_compares_the_two_curves(tuned):
+    assert [*tuned["curves"]] == ["frozen", "unfrozen"]
+    assert min(tuned["curves"].values()) >= 50
+    assert all(1e-6 < lr < 1 for lr in tuned["picks"])
+
+
+def test_the_frozen_fit_moves_no_convolution_and_the_other_moves_all(tuned):
+    assert len(tuned["convolutions"]) == 6
+    assert not {*tuned["convolutions"]} & {*tuned["frozen_moved"]}
+    assert {"1.weight", "1.bias"} <= {*tuned["frozen_moved"]}
+    assert sorted(tuned["all_moved"]) == tuned["weights"]
+
+
+def test_fine_tuning_is_compared_with_training_from_scratch_on_the_same(tuned):
+    rows = tuned["results"]
+    methods = {row["method"] for row in rows}
+    assert {"from scratch", "head only", "fine_tune, in one call"} < methods
+    found = {(row["method"], row["examples"], row["seed"]) for row in rows}
+    assert len(found) == len(rows) == len(methods) * 3 * 5
+    assert all(0 < row["accuracy"] <= 1 for row in rows)
+    assert tuned["at_once"] == 13

@@ -22,6 +22,9 @@ NOISE = {
     r"^Command 'filebrowser:open-path' not registered\.": (
         "Notebook 7 opens a notebook without the file browser of JupyterLab"
     ),
+    r"^Error: <rect> attribute \w+: A negative value is not valid.*/bqplot/static/": (
+        "a chart that appears in a cell out of view has no size until it is seen"
+    ),
 }
 
 TIMEOUT = 60_000  # ms; a cold kernel on a small machine needs most of it

@@ -127,6 +127,10 @@ def test_a_second_view_and_a_second_page_show_the_same(running, open_notebook):
     finder.expect_status("stopped")
     expect(second.locator(".lr-widget-message").first).to_contain_text("stopped")
     assert finder.value("lr") == lr
+    schedule = second.locator(".bqplot.figure").nth(1)  # came when it was out of view
+    schedule.scroll_into_view_if_needed()
+    ground = schedule.locator(".plotarea_background")
+    expect(ground).to_have_attribute("width", re.compile(r"^\d{3}"))
     assert page.console_errors == []
 
 
