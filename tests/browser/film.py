@@ -73,7 +73,7 @@ def _fitted(picture: Image.Image, tall: int) -> Image.Image:
 
 
 def shoot(page: NotebookPage, folder: Path) -> None:
-    """Run, hover, drag, take a suggestion and fit, before the camera."""
+    """Run, hover, drag, plan and fit, before the camera."""
     page.run_all()
     widget = FinderWidget(page)
     page.kernel.exec(SLOW, subshell=True)
