@@ -36,8 +36,9 @@ class LRFinder(Fitter):
     3
 
     Both run in a background thread. The range test leaves model, optimizer and random
-    state as they were (`restored`); the fit trains the model. Displayed in a notebook
-    it is a widget; without one the same calls give the same numbers.
+    state as they were (`restored`); the fit trains the model, and `undo()` takes it
+    back. Displayed in a notebook it is a widget; without one the same calls give the
+    same numbers.
 
     Parameters
     ----------
@@ -64,8 +65,13 @@ class LRFinder(Fitter):
     options : Options
         How the curves are drawn: `beta`, `measure`, `y_log`, `regions`, `snap`, `zoom`
         may be set.
+    cycle : Cycle
+        How the next fit will be, as the fields say: `epochs`, `pct_start`, `variant`,
+        `three_phase`, `cycle_momentum` may be set.
     history : Curve
-        The one-cycle fit, with `history.epochs`.
+        The last fit, with `history.epochs`; `to_frame()` and `epochs_to_frame()`.
+    best : Best or None
+        The best epoch of the last fit that was told to keep it.
     task : Task
         What is trained.
 
