@@ -34,8 +34,9 @@ demo: $(if $(wildcard PKG-INFO),,node) .venv/demo $(FRONTEND) ## the quickstart,
 	exec $(BIN)/jupyter lab "$$@" $(LAB_FLAGS) \
 	  --LabApp.default_url=/lab/tree/notebooks/quickstart.ipynb
 
+# The browser waits a lot: the other tests run beside it.
 test: node .venv/dev $(FRONTEND) lint test-js chromium ## every check and every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: node .venv/dev $(MODULES) ## style and types, Python and TypeScript
 	$(BIN)/ruff check .

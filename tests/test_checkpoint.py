@@ -38,6 +38,12 @@ from lr_widget.best import Best
 from lr_widget.fine_tuning import fine_tune
 
 
+@pytest.fixture(autouse=True)
+def powered(monkeypatch):
+    """No test cuts the power, and a busy disk is slow to say that it has all."""
+    monkeypatch.setattr(os, "fsync", lambda file: None)
+
+
 class EMA:
     """A hook with a state: a moving average of the weights."""
 

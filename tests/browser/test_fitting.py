@@ -180,6 +180,7 @@ def _assert_longer(fit, early):
     assert fit.made() > early
 
 
+@in_lab
 def test_a_reload_during_the_fit_loses_nothing(open_notebook):
     page = open_notebook([SETUP + STATE + "finder.lr = 0.1\nslow(0.03)", "finder"])
     page.run_all()
