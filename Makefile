@@ -34,9 +34,14 @@ demo: $(if $(wildcard PKG-INFO),,node) .venv/demo $(FRONTEND) ## the quickstart,
 	exec $(BIN)/jupyter lab "$$@" $(LAB_FLAGS) \
 	  --LabApp.default_url=/lab/tree/notebooks/quickstart.ipynb
 
-# The browser waits a lot: the other tests run beside it.
+# The browser waits a lot: the other tests run beside it, and are shown after it.
 test: node .venv/dev $(FRONTEND) lint test-js chromium ## every check and every test
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@mkdir -p .test; \
+	$(BIN)/python -m pytest -m 'not browser' >.test/python.log 2>&1 & rest=$$!; \
+	trap 'kill $$rest' INT TERM; \
+	$(BIN)/python -m pytest -m browser; browser=$$?; \
+	wait $$rest; rest=$$?; cat .test/python.log; \
+	[ $$browser = 0 ] && [ $$rest = 0 ]
 
 lint: node .venv/dev $(MODULES) ## style and types, Python and TypeScript
 	$(BIN)/ruff check .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 from traitlets import Bool, Float, HasTraits, Int, Unicode, validate
@@ -68,7 +69,7 @@ class Cycle(HasTraits):
         with self.hold_trait_notifications():
             for name in self.trait_names():
                 if name in given:
-                    setattr(self, name, given[name])
+                    setattr(self, name, _plain(given[name]))
 
     @property
     def schedule(self) -> str:
@@ -97,3 +98,10 @@ class Cycle(HasTraits):
         if variant not in ("torch", "fastai"):
             raise ValueError(f"variant must be 'torch' or 'fastai', not {variant!r}")
         return variant
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers as Python's, which alone a trait takes."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return value
+    return int(value) if isinstance(value, Integral) else float(value)

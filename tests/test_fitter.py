@@ -158,6 +158,15 @@ def test_what_is_given_to_a_fit_is_what_the_widget_says_from_then_on(make):
     assert len(finder.history.epochs) == 2
 
 
+def test_numbers_of_numpy_are_settings_too(make):
+    finder = make()
+    finder.fit_one_cycle(np.int64(2), max_lr=1e-2, pct_start=np.float32(0.5)).wait(LONG)
+    assert finder.cycle.arguments() == {
+        **{"epochs": 2, "pct_start": 0.5, "variant": "torch"},
+        **{"three_phase": False, "cycle_momentum": True},
+    }
+
+
 def test_settings_of_a_fit_that_is_refused_are_not_taken(make, tmp_path):
     finder = make()
     before = finder.cycle.arguments()
