@@ -54,7 +54,7 @@ class Finder(RuleBasedStateMachine):
         self.state, self.job, self.points, self.at_gate = "idle", None, 0, False
         self.lr, self.epochs, self.closed = None, 3, False
         self.total, self.error, self.fault = STEPS, None, None
-        self.way_back = None
+        self.way_back, self.swept = None, []
 
     def teardown(self):
         self.gate.open()
@@ -83,6 +83,8 @@ class Finder(RuleBasedStateMachine):
 
     def ended(self, state):
         self.state, self.at_gate = state, False
+        if self.job == "range test" and self.points:
+            self.swept = self.shown  # one without a step leaves this one in front
         assert self.finder._run._ended.wait(LONG)
         same = all(map(torch.equal, weights(self.finder.task), self.before))
         assert same == (self.job == "range test" or not self.points)
@@ -301,8 +303,11 @@ class Finder(RuleBasedStateMachine):
         if self.job and not self.active:
             chart = self.finder._board.chart
             chart = chart if self.job == "range test" else self.finder._fit_board.chart
-            drawn = np.isfinite(self.shown.losses).any()  # a line of NaN is none
-            assert len(chart.raw.y) == (self.points if drawn else 0)
+            shown = self.shown
+            if self.job == "range test" and not self.points:
+                shown = self.swept
+            drawn = len(shown) and np.isfinite(shown.losses).any()  # NaN is no line
+            assert len(chart.raw.y) == (len(shown) if drawn else 0)
             assert panel._bar.value == self.points
 
 
