@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from .loader import owners
+from .loader import has_state, owners
 from .state import plain
 from .task import Task
 
@@ -102,8 +102,7 @@ def _owners(task: Task) -> Iterator[tuple[str, Any]]:
 
 def _tells(owner: Any) -> bool:
     """Whether it has a position: a DataLoader's is found by going through it."""
-    told = all(hasattr(owner, name) for name in ("state_dict", "load_state_dict"))
-    return told and not isinstance(owner, DataLoader)
+    return has_state(owner) and not isinstance(owner, DataLoader)
 
 
 def _generators(task: Task) -> dict[str, Any]:

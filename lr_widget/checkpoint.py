@@ -15,6 +15,7 @@ from .curve import Epoch
 from .dump import checked, dumped, foreign, loaded
 from .feed import Feed
 from .likeness import differences, likeness
+from .loader import has_state
 from .plan import Plan, whole
 from .state import kept, options, plain, put, set_trains, trains, turn, turned
 from .task import Task
@@ -188,13 +189,6 @@ class Checkpoint:
 
 _PARTS = {"fit", "losses", "epochs", "seconds", "state", "trains", "hook", "place"}
 _PARTS |= {"chance", "options"}
-
-
-def has_state(hook: object) -> bool:
-    """Whether a hook has a state that can be kept."""
-    return all(
-        callable(getattr(hook, n, None)) for n in ("state_dict", "load_state_dict")
-    )
 
 
 def _check(task: Task, hook: Any) -> None:

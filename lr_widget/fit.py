@@ -10,8 +10,9 @@ from typing import Any
 
 from torch import Tensor
 
-from .checkpoint import Checkpoint, has_state
+from .checkpoint import Checkpoint
 from .curve import Epoch, Point
+from .loader import has_state
 from .plan import Plan
 from .task import Task
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from .best import Best
 from .curve import Curve, Point
-from .fine_tuning import fine_tune, fine_tune_plan
-from .fit import Hooks, OnStep
-from .one_cycle import fit_one_cycle, one_cycle_plan
+from .fine_tuning import fine_tune_plan
+from .fit import Hooks, OnStep, fit
+from .one_cycle import one_cycle_plan
 from .peak import MaxLR
 from .plan import Plan, epoch_steps
 from .run import Run
@@ -23,6 +23,16 @@ from .workbench import Workbench
 
 #: Most steps of which the schedule is drawn while somebody types: a tenth of a second.
 _DRAWN = 1_000_000
+
+
+class _Kept(NamedTuple):
+    """What is done and kept beside the training; see `Fitter.fit_one_cycle`."""
+
+    on_step: OnStep | None
+    keep_best: str | None
+    checkpoint: str | os.PathLike[str] | None
+    checkpoint_every: int | None
+    undo: bool
 
 
 class Fitter(Workbench):
@@ -89,20 +99,8 @@ class Fitter(Workbench):
             "max_lr": self._peak("max_lr", max_lr),
             "steps_per_epoch": self._epoch_length(steps_per_epoch),
         }
-        kept: dict[str, Any] = {
-            "checkpoint": checkpoint,
-            "checkpoint_every": checkpoint_every,
-        }
-        with self._lock:
-            self._refuse_second()
-            best, hook = self._hooks(on_step, keep_best)
-            plan = one_cycle_plan(self.task, **settings)
-            points = fit_one_cycle(
-                self.task, stopping=self._stopping, on_step=hook, **kept, **settings
-            )
-        self.cycle.take(settings)  # its observers are called under no lock
-        owners = [on_step] if undo else None
-        return self._start("fit", plan, points, best, owners)
+        kept = _Kept(on_step, keep_best, checkpoint, checkpoint_every, undo)
+        return self._start("fit", one_cycle_plan, settings, settings, kept)
 
     def fine_tune(
         self,
@@ -152,20 +150,9 @@ class Fitter(Workbench):
             "freeze": freeze,
             "steps_per_epoch": self._epoch_length(steps_per_epoch),
         }
-        kept: dict[str, Any] = {
-            "checkpoint": checkpoint,
-            "checkpoint_every": checkpoint_every,
-        }
-        with self._lock:
-            self._refuse_second()
-            best, hook = self._hooks(on_step, keep_best)
-            plan = fine_tune_plan(self.task, **settings)
-            points = fine_tune(
-                self.task, stopping=self._stopping, on_step=hook, **kept, **settings
-            )
-        self.cycle.take({"epochs": rounds})
-        owners = [on_step] if undo else None
-        return self._start("fine-tuning", plan, points, best, owners)
+        kept = _Kept(on_step, keep_best, checkpoint, checkpoint_every, undo)
+        taken = {"epochs": rounds}
+        return self._start("fine-tuning", fine_tune_plan, settings, taken, kept)
 
     def freeze(
         self, groups: Sequence[int] | None = None, *, train_norm: bool = True
@@ -301,15 +288,25 @@ class Fitter(Workbench):
     def _start(
         self,
         job: str,
-        plan: Plan,
-        points: Generator[Point, None, str],
-        best: Best | None,
-        owners: list[Any] | None,
+        make: Callable[..., Plan],
+        settings: Mapping[str, Any],
+        taken: Mapping[str, Any],
+        kept: _Kept,
     ) -> Run:
-        """Start a fit whose arguments have been checked.
-
-        `owners` have a state that `undo` takes back too; None: it cannot be undone.
-        """
+        """Check all of a fit, take its settings over into `cycle`, and start it."""
+        with self._lock:
+            self._refuse_second()
+            best, hook = self._hooks(kept.on_step, kept.keep_best)
+            plan = make(self.task, **settings)
+            points = fit(
+                self.task,
+                plan,
+                stopping=self._stopping,
+                on_step=hook,
+                checkpoint=kept.checkpoint,
+                checkpoint_every=kept.checkpoint_every,
+            )
+        self.cycle.take(taken)  # its observers are called under no lock
         with self._lock:
             self._refuse_second()
             before, curve = self.history, Curve()
@@ -318,8 +315,8 @@ class Fitter(Workbench):
             self._steps_per_epoch = None if whole else plan.steps_per_epoch
 
             def trained() -> Generator[Point, None, str]:
-                if owners is not None:
-                    put_back = remembered(self.task, owners=owners)
+                if kept.undo:
+                    put_back = remembered(self.task, owners=[kept.on_step])
                     with self._lock:
                         self._way_back = put_back, before
                 end = yield from points

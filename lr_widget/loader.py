@@ -19,6 +19,12 @@ def owners(loader: Any) -> Iterator[Any]:
     yield from {id(owner): owner for owner in found}.values()
 
 
+def has_state(owner: object) -> bool:
+    """Whether it can tell its state, and take it back: a loader, a sampler, a hook."""
+    names = ("state_dict", "load_state_dict")
+    return all(callable(getattr(owner, name, None)) for name in names)
+
+
 def seed(loader: Any, value: int) -> None:
     """Seed every generator that the loader, its dataset or its samplers own."""
     for owner in owners(loader):

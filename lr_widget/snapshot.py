@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from .loader import owners
+from .loader import has_state, owners
 from .task import Task
 from .undo import (
     Seen,
@@ -120,7 +120,7 @@ def remembered(
     """
     seen = Seen(_place(device), lent=False)
     undos = [undo for part in _parts(task, seen) for undo in part]
-    undos += [position(owner) for owner in owners if _tells_position(owner)]
+    undos += [position(owner) for owner in owners if has_state(owner)]
 
     def put_back() -> None:
         with _put_back([iter(undos)]):
@@ -220,12 +220,8 @@ def _drawn(loader: Any, opened: Callable[[Any], Undo] = iterator) -> Iterator[Un
             yield from generator(value)
         if isinstance(owner, DataLoader):
             yield opened(owner)
-        elif _tells_position(owner):
+        elif has_state(owner):
             yield position(owner)
-
-
-def _tells_position(owner: Any) -> bool:
-    return all(hasattr(owner, name) for name in ("state_dict", "load_state_dict"))
 
 
 def _modules(task: Task, seen: Seen) -> Iterator[Undo]:

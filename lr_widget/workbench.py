@@ -82,7 +82,7 @@ class Workbench(ipywidgets.VBox):
         self._lock = threading.RLock()
         self._herald = Herald(self.notify_change, failed=self._report)
         self._board = Board(self._lock, start_lr, end_lr, measures, self._show_still)
-        self._fit_board = FitBoard(self._lock, lambda: self._preview())
+        self._fit_board = FitBoard(self._lock, self._preview)
         self._panel = Panel(self._board, self._fit_board.panel)
         super().__init__(self._panel.children, layout={"max_width": "1100px"})
         self._subject = ""

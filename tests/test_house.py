@@ -22,8 +22,8 @@ CORRIDORS = {
     | {"options", "palette", "picker", "poster", "reading"},
     "chance": {"loader", "state", "task"},
     "chart": {"axis", "curve", "curves", "figure", "line", "palette", "repeats"},
-    "checkpoint": {"chance", "curve", "dump", "feed", "likeness", "plan", "state"}
-    | {"task"},
+    "checkpoint": {"chance", "curve", "dump", "feed", "likeness", "loader", "plan"}
+    | {"state", "task"},
     "comparison": {"curve", "loader", "snapshot", "sweep", "task"},
     "controls": {"_frontend"},
     "curve": {"archive", "plot", "series", "suggestion"},
@@ -40,7 +40,7 @@ CORRIDORS = {
     "finder": {"comparison", "curve", "curves", "fitter", "repeats", "run", "sweep"}
     | {"task"},
     "fine_tuning": {"curve", "fit", "peak", "plan", "schedule", "task"},
-    "fit": {"checkpoint", "curve", "plan", "task"},
+    "fit": {"checkpoint", "curve", "loader", "plan", "task"},
     "fit_board": {"curve", "cycle", "fit_chart", "fit_panel"},
     "fit_chart": {"axis", "curve", "figure", "line", "palette"},
     "fit_panel": {"axis", "controls", "curve", "cycle", "epoch_table", "fit_chart"}
