@@ -51,7 +51,12 @@ export class FieldView extends DOMWidgetView {
   // Not `update`: that runs on any change, and would overwrite what is being typed.
   private showValue(): void {
     this.known = this.model.get('value');
+    const { selectionStart: start, selectionEnd: end, value } = this.input;
+    const selected =
+      start === 0 && end === value.length && this.input.matches(':focus');
     this.input.value = this.known;
+    // Who selected the text is about to type over it, and must not type behind it.
+    if (selected) this.input.select();
   }
 
   // What a person is typing at this moment stays, whatever was picked elsewhere.

@@ -148,3 +148,21 @@ test('a focused field in which nothing is typed shows what the kernel sets', () 
   field.model.set('value', '5e-2');
   expect(field.input.value).toBe('5e-2');
 });
+
+test('a text that was selected to be typed over is selected still when it changes', () => {
+  document.body.append(field.view.el);
+  field.input.focus();
+  field.input.select();
+  field.model.set('value', '5e-2');
+  const { selectionStart, selectionEnd } = field.input;
+  expect([selectionStart, selectionEnd]).toEqual([0, '5e-2'.length]);
+});
+
+test('a caret in the text selects nothing when the text changes', () => {
+  document.body.append(field.view.el);
+  field.input.focus();
+  field.input.setSelectionRange(1, 1);
+  field.model.set('value', '5e-2');
+  const { selectionStart, selectionEnd } = field.input;
+  expect(selectionStart).toBe(selectionEnd);
+});
