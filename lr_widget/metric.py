@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .arguments import kind
 from .curve import RESERVED
+from .readback import Number, pending
 
 
 class Gathering(Protocol):
@@ -121,7 +122,7 @@ def begun(metrics: Mapping[str, Metric]) -> None:
 
 def measured(
     metrics: Mapping[str, Any], output: Any, target: Any
-) -> dict[str, float | None]:
+) -> dict[str, Number | None]:
     """What each metric makes of a batch; None of those that gather it."""
     for metric in gathering(metrics):
         metric.update(output, target)
@@ -131,7 +132,7 @@ def measured(
     }
 
 
-def gathered(metrics: Mapping[str, Metric]) -> dict[str, float]:
+def gathered(metrics: Mapping[str, Metric]) -> dict[str, Number]:
     """What the metrics that gather make of all batches since `begun`."""
     return {
         name: number(name, metric.compute())
@@ -140,8 +141,8 @@ def gathered(metrics: Mapping[str, Metric]) -> dict[str, float]:
     }
 
 
-def number(name: str, value: Any) -> float:
-    """A metric's value.
+def number(name: str, value: Any) -> Number:
+    """A metric's value; where a GPU computes it, it is not waited for.
 
     Raises
     ------
@@ -153,7 +154,7 @@ def number(name: str, value: Any) -> float:
         found = f"a tensor of shape {tuple(value.shape)}"
     else:
         try:
-            return float(value)
+            return pending(value)
         except (TypeError, ValueError):
             pass
     raise ValueError(

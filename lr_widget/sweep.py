@@ -13,6 +13,7 @@ from .batch import Tally
 from .curve import Point
 from .divergence import Divergence
 from .peak import peaks
+from .readback import Number, Readback
 from .snapshot import observed, restored, rewound
 from .task import Task
 
@@ -128,27 +129,48 @@ def _sweep(
     probe: _Probe,
 ) -> Generator[Point, Any, str]:
     divergence = Divergence()
-    ratios = peaks(1.0, task.optimizer)
     with unharmed, task.mode(train=True), closing(task.batches()) as batches:
         probe.draw()
-        for step, lr in enumerate(lrs):
-            task.set_lrs([lr * ratio for ratio in ratios])
-            loss, metrics = _made(task, batches)
+        for step, loss, metrics in _steps(task, lrs, batches, probe):
             diverged = stop_div and divergence.update(loss)
-            metrics |= probe.at(step, last=diverged)
-            yield Point(step, lr, loss, metrics=metrics)
+            if probe.on:
+                metrics |= probe.at(step, last=diverged)
+            yield Point(step, lrs[step], loss, metrics=metrics)
             if diverged:
-                return "diverged"
+                return "diverged"  # steps that a GPU is ahead are dropped
     return "done"
 
 
-def _made(task: Task, batches: Iterator[Any]) -> tuple[float, dict[str, float]]:
-    """Loss and metrics of one update that the scaler has let pass."""
+def _steps(
+    task: Task, lrs: list[float], batches: Iterator[Any], probe: _Probe
+) -> Iterator[tuple[int, float, dict[str, float]]]:
+    """Loss and metrics of each step, once they are known."""
+    ratios = peaks(1.0, task.optimizer)
+    # What looks at the model after a step, or makes a step again, is in step with it.
+    abreast = probe.on or task.scaler is not None
+    readback: Readback[tuple[int, Tally | None]]
+    readback = Readback(ahead=0) if abreast else Readback()
+    for step, lr in enumerate(lrs):
+        task.set_lrs([lr * ratio for ratio in ratios])
+        loss, tally = _made(task, batches)
+        numbers = [loss] if tally is None else [loss, *tally.numbers()]
+        readback.send((step, tally), numbers)
+        last = step == len(lrs) - 1
+        for sent, (known, *rest) in readback.rest() if last else readback.arrived():
+            made, tally = sent
+            yield made, known, {} if tally is None else tally.means(rest)
+
+
+def _made(task: Task, batches: Iterator[Any]) -> tuple[Number, Tally | None]:
+    """Loss and metrics of one update."""
+    tally = Tally() if task.metrics else None
+    if task.scaler is None:
+        return task.update(batches, tally=tally), tally
     for _ in range(1 + _SKIPS):
-        scale, tally = task.scale(), Tally() if task.metrics else None
-        loss = float(task.update(batches, tally=tally))  # waits: one sync a step
+        tally, scale = Tally() if task.metrics else None, task.scale()
+        loss = float(task.update(batches, tally=tally))  # the scaler waits, too
         if not task.scale() < scale or not math.isfinite(loss):
-            return loss, {} if tally is None else tally.means()
+            return loss, tally
     raise RuntimeError(
         f"scaler skipped {1 + _SKIPS} steps in a row, down to a scale of"
         f" {task.scale():g}: the gradients are not finite at any scale; pass"
@@ -182,6 +204,8 @@ class _Probe:
                 " iterable that starts anew"
             )
         self._task, self._every, self._count = task, every, count
+        #: Whether anything is measured.
+        self.on = every is not None
         self._last, self._batches = num_iter - 1, list[Any]()
 
     def draw(self) -> None:
@@ -195,8 +219,6 @@ class _Probe:
 
     def at(self, step: int, *, last: bool) -> dict[str, float]:
         """What is measured after a step: nothing, if it is not one of those."""
-        if self._every is None:
-            return {}
         if step % self._every and step != self._last and not last:
             return {}
         with observed(self._task):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -259,14 +259,10 @@ class Task:
         task's metrics of each batch go into `tally`, where one is given.
         """
         count = self.accumulate if count is None else count
+        if torch.is_grad_enabled() and not torch.is_inference_mode_enabled():
+            return self._updated(batches, count, tally)
         with torch.inference_mode(False), torch.enable_grad():
-            if tally is None:
-                return self._update(self._losses(islice(batches, count)), count)
-            begun(self.metrics)
-            loss = self._update(self._losses(islice(batches, count), tally), count)
-            with torch.no_grad():
-                tally.settle(gathered(self.metrics))
-            return loss
+            return self._updated(batches, count, tally)
 
     def scale(self) -> float:
         """The scaler's factor; lower after a step than before, it was skipped."""
@@ -301,8 +297,7 @@ class Task:
                 if stopping():
                     return None
                 batch = arrived(batch, self.device)
-                with self._precision():
-                    output, target, loss = self._forward(batch)
+                output, target, loss = self._forward(batch)
                 values = measured(self.metrics, output, target)
                 tally.add({"loss": loss, **values}, samples(batch))
             if not tally.count:
@@ -327,42 +322,46 @@ class Task:
             for module, flag in flags:
                 module.training = flag
 
-    def _losses(
-        self, batches: Iterable[Any], tally: Tally | None = None
-    ) -> Iterator[Tensor]:
-        """Loss of each batch, and its metrics once its gradients are there.
-
-        No name here holds a loss: its graph is gone before the next batch's is made.
-        """
-        for batch in batches:
-            if tally is None:
-                yield self._loss(batch)
-                continue
+    def _updated(
+        self, batches: Iterator[Any], count: int, tally: Tally | None
+    ) -> Tensor:
+        # No name here holds a loss: its graph is gone before the next batch's is made.
+        update, seen = self._update, list[Tensor]()
+        if tally is None:
+            for i, batch in enumerate(islice(batches, count)):
+                seen.append(update.add(self._loss(batch), i, count))
+            return update.step(seen)
+        begun(self.metrics)
+        for i, batch in enumerate(islice(batches, count)):
             made: list[Any] = []
-            yield self._loss(batch, made)
-            output, target, size = made
+            seen.append(update.add(self._loss(batch, made), i, count))
             with torch.no_grad():
+                output, target, size = made
                 tally.add(measured(self.metrics, output, target), size)
+        loss = update.step(seen)
+        with torch.no_grad():
+            tally.settle(gathered(self.metrics))
+        return loss
 
     def _loss(self, batch: Any, made: list[Any] | None = None) -> Tensor:
         """Loss of a batch; output without its graph, target and size go to `made`."""
         batch = arrived(batch, self.device)
-        with self._precision():
-            output, target, loss = self._forward(batch)
+        output, target, loss = self._forward(batch)
         if made is not None:
             made += [detached(output), target, samples(batch)]
         return self._checked(loss)
 
-    def _precision(self) -> AbstractContextManager[object]:
-        if self.autocast is None:
-            # The caller's, if there is one. It keeps the weights that it has cast until
-            # it ends, and would go on with those of the first step.
-            torch.clear_autocast_cache()
-            return nullcontext()
-        return torch.autocast(self.device.type, dtype=self.autocast)
-
     def _forward(self, batch: Any) -> tuple[Any, Any, Any]:
-        """Output, target and loss of a batch."""
+        """Output, target and loss of a batch, in the task's precision."""
+        if self.autocast is not None:
+            with torch.autocast(self.device.type, dtype=self.autocast):
+                return self._outcome(batch)
+        # The caller's autocast, if there is one, keeps the weights that it has cast
+        # until it ends, and would go on with those of the first step.
+        torch.clear_autocast_cache()
+        return self._outcome(batch)
+
+    def _outcome(self, batch: Any) -> tuple[Any, Any, Any]:
         if self._step is not None:
             return None, None, self._step(self.model, batch)
         return outcome(self.model, batch, self.loss_fn, self.target_key)

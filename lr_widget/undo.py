@@ -52,7 +52,8 @@ def attributes(owner: object, seen: Seen) -> Iterator[Undo]:
     yield put_back
     for name, value in values.items():
         if "_hooks" in name and isinstance(value, dict):
-            yield _hooks(value)
+            if value:
+                yield _hooks(value)
         else:
             yield from contents(value, seen)
 
@@ -82,13 +83,24 @@ def _kept(tensor: Tensor, place: str | None) -> Undo:
     for dim, stride in enumerate(strides):
         if stride == 0 and tensor.size(dim) > 1:
             tensor = tensor.detach().narrow(dim, 0, 1)
-    copied = tensor.detach().to(place or tensor.device, copy=True)
+    copied = _copy(tensor.detach(), place)
 
     def put_back() -> None:
         with torch.inference_mode(tensor.is_inference()), torch.no_grad():
-            tensor.copy_(copied)
+            tensor.copy_(copied, non_blocking=tensor.is_cuda)
 
     return put_back
+
+
+def _copy(tensor: Tensor, place: str | None) -> Tensor:
+    """A copy at a place, of exactly the tensor's size."""
+    strided = type(tensor) is Tensor and tensor.layout is torch.strided
+    if place == "cpu" and tensor.is_cuda and strided:
+        # Not pinned: torch rounds pinned memory up to a power of two, and keeps it.
+        # Into other memory CUDA has written all when the call returns, and out of it,
+        # when it is put back, it has read all: no stream need be waited for.
+        return torch.empty_like(tensor, device="cpu").copy_(tensor, non_blocking=True)
+    return tensor.to(place or tensor.device, copy=True)
 
 
 def _grad(tensor: Tensor, seen: Seen) -> Undo:
