@@ -46,6 +46,9 @@ class Best:
         If the task does not measure that.
     """
 
+    #: It looks at the ends of epochs: a GPU need not wait for it after each step.
+    each_step = False
+
     def __init__(self, task: Task, measure: str = "valid_loss") -> None:
         self._task, self.measure = task, measure
         #: The best epoch so far, or None.

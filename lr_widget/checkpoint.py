@@ -117,11 +117,15 @@ class Checkpoint:
             set_chance(self._task, file["chance"], positions=place is None)
         return source
 
+    def due(self, steps: int) -> bool:
+        """Whether the file is to be written after so many steps."""
+        return self._path is not None and steps - self._written >= self._every
+
     def keep(self, end: Epoch | None) -> None:
         """Write the file after a step, if it is time."""
         if self.stopped:
             self.stopped = False  # the file is as before the validation
-        elif end is not None or len(self.made.losses) - self._written >= self._every:
+        elif end is not None or self.due(len(self.made.losses)):
             self._write()
 
     def keep_before_validation(self) -> None:

@@ -14,6 +14,7 @@ from .checkpoint import Checkpoint
 from .curve import Epoch, Point
 from .loader import has_state
 from .plan import Plan
+from .readback import Readback
 from .task import Task
 
 #: Called with each finished Point, in the thread that trains.
@@ -31,6 +32,11 @@ class Hooks:
 
     def __init__(self, hooks: Sequence[OnStep]) -> None:
         self._hooks: list[Any] = list(hooks)
+
+    @property
+    def each_step(self) -> bool:
+        """Whether one of them is to see each step before the next one is made."""
+        return any(_each_step(hook) for hook in self._hooks)
 
     def __call__(self, point: Point) -> None:
         """Call each with the point."""
@@ -86,7 +92,7 @@ def fit(
             " pass a function, or leave it out"
         )
     file = Checkpoint(task, plan, on_step, checkpoint, checkpoint_every)
-    return _fit(task, plan, file, stopping, on_step or (lambda point: None))
+    return _fit(task, plan, file, stopping, on_step)
 
 
 def _fit(
@@ -94,66 +100,63 @@ def _fit(
     plan: Plan,
     file: Checkpoint,
     stopping: Callable[[], bool],
-    on_step: OnStep,
+    on_step: OnStep | None,
 ) -> Generator[Point, None, str]:
     made = file.made
     with _lent(task), task.mode(train=True), _thawed(task, plan):
         file.put_back()
         # Steps whose epoch was under validation when the file was written come last.
-        finished = made.finished(plan)
-        for step in range(finished):
+        told = made.finished(plan)
+        for step in range(told):
             yield plan.point(step, made.losses[step], made.end(step, plan))
-        course = _Course(task, plan, file)
-        for step in range(finished, plan.total_steps):
-            course.begin(step)
-            if step == len(made.losses):
-                made.losses.append(course.train(step))
+        course = _Course(task, plan, file, abreast=_each_step(on_step))
+        for step in range(told, plan.total_steps):
+            course.train(step)
             end = course.end(step, stopping)
-            point = plan.point(step, made.losses[step], end)
-            on_step(point)
-            file.keep(end)
-            course.rest()
-            try:
-                yield point
-            except GeneratorExit:
-                file.keep_at_close()
-                raise
+            for i in range(told, len(made.losses)):
+                last = i == step
+                point = plan.point(i, made.losses[i], end if last else None)
+                if on_step is not None:
+                    on_step(point)
+                if last:
+                    file.keep(end)
+                course.rest()
+                try:
+                    yield point
+                except GeneratorExit:
+                    course.settle()
+                    file.keep_at_close()
+                    raise
+            told = len(made.losses)
     return "done"
 
 
 class _Course:
-    """What a step of a fit, and the end of its epoch, consist of."""
+    """What a step of a fit, and the end of its epoch, consist of.
 
-    def __init__(self, task: Task, plan: Plan, file: Checkpoint) -> None:
+    The losses of some last steps may be on their way from a GPU: not at the end of an
+    epoch, not where the file is written, and never if all is to be `abreast`.
+    """
+
+    def __init__(
+        self, task: Task, plan: Plan, file: Checkpoint, *, abreast: bool
+    ) -> None:
         self._task, self._plan, self._file = task, plan, file
         self._batches = file.batches()
         self._since = perf_counter()
         self._frozen: bool | None = None
+        self._readback = Readback[None](ahead=0) if abreast else Readback[None]()
 
-    def begin(self, step: int) -> None:
-        """Go on after a rest; where a stage begins freeze, or unfreeze."""
-        plan, (epoch, i) = self._plan, divmod(step, self._plan.steps_per_epoch)
-        self._since = perf_counter()
-        frozen = epoch < plan.freeze_epochs
-        if plan.freeze_epochs and frozen is not self._frozen:
-            self._task.freeze(plan.freeze) if frozen else self._task.unfreeze()
-        self._frozen = frozen
-        if i == 0 and step == len(self._file.made.losses):
-            self._file.made.seconds = 0.0
-            if plan.length is not None:
-                self._batches = self._file.fed.epoch(plan.length)
-
-    def train(self, step: int) -> float:
-        """Make a step; its loss."""
-        plan, i = self._plan, step % self._plan.steps_per_epoch
-        _steer(self._task, plan, step)
-        count = self._task.accumulate
-        if plan.length is not None:
-            count = min(count, plan.length - i * count)
-        loss = float(self._task.update(self._batches, count))  # waits: one sync a step
-        if i == plan.steps_per_epoch - 1 and plan.length is not None:
-            next(self._batches, None)  # ends the pass, as a plain loop does
-        return loss
+    def train(self, step: int) -> None:
+        """Make a step, if it has not been made; its loss is known now, or later."""
+        self._begin(step)
+        if step == len(self._file.made.losses) + len(self._readback):
+            self._readback.send(None, [self._made(step)])
+        ends = (step + 1) % self._plan.steps_per_epoch == 0
+        if ends or self._file.due(step + 1):
+            self.settle()
+        else:
+            self._take(self._readback.arrived())
 
     def end(self, step: int, stopping: Callable[[], bool]) -> Epoch | None:
         """What the epoch came to, if it has ended with this step."""
@@ -177,11 +180,47 @@ class _Course:
         made.epochs.append(epoch)
         return epoch
 
+    def settle(self) -> None:
+        """Wait for all losses."""
+        self._take(self._readback.rest())
+
     def rest(self) -> None:
         """Stop the clock: what has been done so far counts."""
         now = perf_counter()
         self._file.made.seconds += now - self._since
         self._since = now
+
+    def _begin(self, step: int) -> None:
+        """Go on after a rest; where a stage begins freeze, or unfreeze."""
+        plan, (epoch, i) = self._plan, divmod(step, self._plan.steps_per_epoch)
+        self._since = perf_counter()
+        frozen = epoch < plan.freeze_epochs
+        if plan.freeze_epochs and frozen is not self._frozen:
+            self._task.freeze(plan.freeze) if frozen else self._task.unfreeze()
+        self._frozen = frozen
+        if i == 0 and step == len(self._file.made.losses):
+            self._file.made.seconds = 0.0
+            if plan.length is not None:
+                self._batches = self._file.fed.epoch(plan.length)
+
+    def _made(self, step: int) -> Tensor:
+        plan, i = self._plan, step % self._plan.steps_per_epoch
+        _steer(self._task, plan, step)
+        count = self._task.accumulate
+        if plan.length is not None:
+            count = min(count, plan.length - i * count)
+        loss = self._task.update(self._batches, count)
+        if i == plan.steps_per_epoch - 1 and plan.length is not None:
+            next(self._batches, None)  # ends the pass, as a plain loop does
+        return loss
+
+    def _take(self, back: list[tuple[None, list[float]]]) -> None:
+        self._file.made.losses += [loss for _, (loss,) in back]
+
+
+def _each_step(hook: OnStep | None) -> bool:
+    """Whether a hook is to see each step before the next one is made."""
+    return hook is not None and getattr(hook, "each_step", True)
 
 
 def _steer(task: Task, plan: Plan, step: int) -> None:

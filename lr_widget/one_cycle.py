@@ -71,7 +71,10 @@ def fit_one_cycle(
         Called with each Point, in the thread that trains, after the optimizer step and,
         at an epoch's end, after validation. If it raises, that ends the fit. One that
         has `state_dict()` and `load_state_dict()`, as `Best` has, is kept in a
-        checkpoint; a plain function is not, nor what it writes to.
+        checkpoint; a plain function is not, nor what it writes to. On a GPU each step
+        waits for it and its loss, unless it has an attribute `each_step = False`, as
+        `Best` has: then it may hear of a step some steps later, but of an epoch's
+        last one before the next.
     checkpoint
         Path of a file that the fit is kept in: written at each epoch's end (before its
         validation and after it) and when the generator is closed, in one move, so that

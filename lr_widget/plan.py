@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from numbers import Integral
 from typing import Any
 
@@ -43,23 +44,28 @@ class Plan:
         """Optimizer steps of all epochs."""
         return self.epochs * self.steps_per_epoch
 
-    @property
+    @cached_property
     def lrs(self) -> Array:
         """LR of each step and group, shape `(total_steps, groups)`."""
         return self.schedule.lrs.reshape(self.total_steps, -1)
 
-    @property
+    @cached_property
     def momentums(self) -> Array | None:
         """Momentum of each step and group, in the same shape, or None."""
         values = self.schedule.momentums
         return None if values is None else values.reshape(self.total_steps, -1)
+
+    @cached_property
+    def _top(self) -> int:
+        """The group whose LR is the highest."""
+        return int(self.lrs[0].argmax())
 
     def point(self, step: int, loss: float, epoch: Epoch | None = None) -> Point:
         """The Point of a step that was made; LR and momentum of the leading group.
 
         That is the group whose LR is the highest.
         """
-        top, momentums = int(self.lrs[0].argmax()), self.momentums
+        top, momentums = self._top, self.momentums
         momentum = None if momentums is None else float(momentums[step, top])
         return Point(step, float(self.lrs[step, top]), loss, epoch, momentum=momentum)
 

@@ -44,6 +44,9 @@ class Readback(Generic[Key]):
         self._ahead, self._most = min(1, ahead), ahead
         self._sent: deque[tuple[Key, Sequence[Number], _Event | None]] = deque()
 
+    def __len__(self) -> int:
+        return len(self._sent)
+
     def send(self, key: Key, numbers: Sequence[Number]) -> None:
         """Have the numbers of a step, which `key` tells, come back."""
         event = None
