@@ -223,11 +223,21 @@ class Run:
         end = "failed"
         try:
             with self._around():
-                end = self._loop()
+                end = self._work()
+        except BaseException as error:  # of the surroundings
+            self._fail(error)
+            self._shut()
+        self._finish(end)
+
+    def _work(self) -> str:
+        """Turn the iterator, and close it, which may be work as well."""
+        try:
+            end = self._loop()
         except BaseException as error:  # kept for whoever waits
+            end = "failed"
             self._fail(error)
         self._shut()
-        self._finish(end)
+        return end
 
     def _loop(self) -> str:
         while self._may_go_on():
@@ -277,8 +287,9 @@ class Run:
 
     def _shut(self) -> None:
         """Close the iterator, where it can be closed."""
+        items, self._items = self._items, iter(())
         try:
-            getattr(self._items, "close", _nothing)()
+            getattr(items, "close", _nothing)()
         except BaseException as error:
             self._fail(error)
 
@@ -296,7 +307,7 @@ class Run:
         for tell in then:
             tell()
         # Whoever keeps the run does not keep what it worked on.
-        self._items, self._around = iter(()), nullcontext
+        self._around = nullcontext
         self._on_item = self._on_state = _nothing
 
 
