@@ -303,6 +303,26 @@ def test_a_callers_autocast_does_not_hold_on_to_old_weights():
     assert len(set(losses)) == len(losses)
 
 
+def test_a_task_with_autocast_under_a_callers_captures_no_old_weights():
+    def linear():
+        return nn.Sequential(nn.Flatten(), nn.Linear(SIDE**2, CLASSES, bias=False))
+
+    task = make(loader=batches(1), model=linear, autocast=torch.bfloat16)
+    with torch.autocast("cpu", dtype=torch.bfloat16), Graph(task, Again()) as graph:
+        losses = trained(task, graph.update)
+    assert len(set(losses[3:])) == 6
+
+
+def test_a_callers_autocast_goes_on_with_the_weights_that_are_put_back():
+    task, (x, _) = make(), batches()[0]
+    task.model.eval()
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        before = task.model(x)
+        with restored(task), Graph(task, Again()) as graph:
+            trained(task, graph.update)
+        assert torch.equal(task.model(x), before)
+
+
 @pytest.mark.parametrize("around", [torch.no_grad, torch.inference_mode])
 def test_a_caller_without_gradients_makes_no_difference(around):
     losses, task = both(make)[0], make()
@@ -369,7 +389,9 @@ def test_counters_move_to_where_the_parameters_are():
     optimizer._init_group(optimizer.param_groups[0], *([] for _ in range(6)))
     state = optimizer.state[weight]
     assert state["step"].device.type == state["mu_product"].device.type == "cpu"
+    del optimizer._warned_capturable_if_run_uncaptured  # as in one that was unpickled
     prepare(optimizer, torch.device("meta"))
+    assert optimizer._warned_capturable_if_run_uncaptured
     (group,) = optimizer.param_groups
     assert (group["capturable"], group["foreach"]) == (True, True)
     tensors = [*state.values(), group["lr"]]
