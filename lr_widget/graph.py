@@ -18,6 +18,10 @@ from .task import Task
 #: libraries have chosen their kernels and the optimizer has made its state.
 _WARM_UP = 3
 
+#: Streams that no Graph uses now: cuBLAS keeps a workspace, up to 32 MiB, for each
+#: stream that it has ever seen.
+_idle: dict[torch.device, list[torch.cuda.Stream]] = {}
+
 
 class Recorder:
     """The CUDA half of a Graph: a stream of its own, a capture, a wait.
@@ -26,7 +30,9 @@ class Recorder:
     """
 
     def __init__(self, device: torch.device) -> None:
-        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        idle = _idle.setdefault(device, [])
+        self._stream = idle.pop() if idle else _stream(device)
+        self._idle = idle
         self._device = self._stream.device
         self._graph: torch.cuda.CUDAGraph | None = None
 
@@ -73,12 +79,18 @@ class Recorder:
 
     def close(self) -> None:
         """Wait until all is done, and free the graph and its memory."""
-        event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        # An event: to wait for a stream is what `set_sync_debug_mode("error")` forbids.
+        event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
         event.record(torch.cuda.current_stream(self._device))
         event.synchronize()
         if self._graph is not None:
             self._graph.reset()
         self._graph = None
+        self._idle.append(self._stream)
+
+
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 class Graph:
