@@ -30,10 +30,13 @@ class Recorder:
     """
 
     def __init__(self, device: torch.device) -> None:
-        idle = _idle.setdefault(device, [])
-        self._stream = idle.pop() if idle else _stream(device)
-        self._idle = idle
-        self._device = self._stream.device
+        if device.index is None:
+            device = torch.device("cuda", torch.cuda.current_device())
+        self._device, self._idle = device, _idle.setdefault(device, [])
+        try:
+            self._stream = self._idle.pop()
+        except IndexError:
+            self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self._graph: torch.cuda.CUDAGraph | None = None
 
     @contextmanager
@@ -66,8 +69,10 @@ class Recorder:
                 ):
                     loss = function()
             except BaseException:
-                # The generator may believe that a capture goes on, and refuse.
+                # The generator may believe that a capture goes on, and refuse; and
+                # nobody is to be given this stream.
                 generator.graphsafe_set_state(spare)
+                self._idle = []
                 raise
         self._graph = graph
 
@@ -87,10 +92,6 @@ class Recorder:
             self._graph.reset()
         self._graph = None
         self._idle.append(self._stream)
-
-
-def _stream(device: torch.device) -> torch.cuda.Stream:
-    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 class Graph:
@@ -118,8 +119,10 @@ class Graph:
     It costs device memory: the batches of one step once more, and the activations and
     gradients of one step in a pool that nothing else can use until it is left. The
     optimizer takes torch's `foreach` or fused implementation, which is the default on
-    CUDA or equal to it but for rounding; the LR is rounded to float32. During the
-    capture, some milliseconds, `torch.cuda.synchronize()` fails in other threads.
+    CUDA or equal to it but for rounding; the LR is rounded to float32. The capture
+    waits once for all that the device does, for other threads too. While it lasts, for
+    the time of one eager step or so, a `torch.cuda.synchronize()` in another thread is
+    an error of CUDA's, and can be one of the capture.
 
     It changes options and state of the optimizer, and leaves it to `restored` to put
     them back: `lr`, `capturable`, `foreach`, `fused`, where step counters lie, and
