@@ -71,8 +71,9 @@ class Recorder:
             except BaseException:
                 # The generator may believe that a capture goes on, and refuse; and
                 # nobody is to be given this stream.
-                generator.graphsafe_set_state(spare)
                 self._idle = []
+                generator.graphsafe_set_state(spare)
+                graph.reset()  # now: the error's traceback holds it
                 raise
         self._graph = graph
 
