@@ -290,14 +290,14 @@ def test_numbers_have_as_many_digits_as_matter():
     assert [*map(number, numbers)] == ["0", "1.05", "0.0123", "47.1", "2,304", "inf"]
 
 
-def test_the_profile_tells_rooms_folders_of_torch_and_the_loop_apart():
+def test_the_profile_tells_rooms_files_of_torch_and_the_loop_apart():
     class Frame:
         def __init__(self, path):
             self.f_code = compile("", path, "exec")
 
     torch_home, home = Path(torch.__file__).parent, Path(lr_widget.__file__).parent
     assert place(Frame(str(home / "task.py"))) == "lr_widget/task.py"
-    assert place(Frame(str(torch_home / "optim" / "adam.py"))) == "torch/optim"
+    assert place(Frame(str(torch_home / "optim" / "adam.py"))) == "torch/optim/adam.py"
     assert place(Frame(bare.__code__.co_filename)) == "the loop itself"
     assert place(Frame("elsewhere.py")) == place(None) == "all else"
 

@@ -1,16 +1,17 @@
 """Profile: where what is left of the tiny MLP's overhead goes, room by room.
 
-A statistical profile, on one thread: a timer interrupts the process after every
-millisecond of its own CPU time (or as often as the system's clock ticks), and what
-Python was in then is counted. Nothing else is changed, so that calls cost what they
-cost; cProfile would add about a microsecond to each, and there are many short ones.
-Time in C counts for the Python function that called it: `loss.backward()` is called by
-torch/autograd, `float(loss)` by a room of ours.
+A statistical profile, on one thread: a timer interrupts the process every millisecond,
+and where Python was then is counted. Nothing else is changed, so that calls cost what
+they cost; cProfile would add about a microsecond to each, and there are many short
+ones. Time in C counts for the Python file that called it: the backward pass is
+torch/autograd/graph.py, `float(loss)` a room of ours.
 
 The sweep and the bare loop run in turn, a thousand steps each. Each row is the own time
-of one file, or of one folder of torch, in microseconds per step, with the bare loop's
-beside it; the sum of the differences is the overhead. Set-up and restore are in it,
-divided by the steps. Torch's share differs where we call more of it than the bare loop.
+of one file in microseconds of CPU time per step, with the bare loop's beside it; the
+sum of the differences is the overhead. The number after +- is one standard error, as
+counting has it. Set-up and restore are in it, divided by the steps. A file of torch
+differs where we call more of it than the bare loop does. Files that take less than a
+microsecond in both are one row.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import hypot, sqrt
 from pathlib import Path
 from types import FrameType
 
@@ -35,7 +37,9 @@ from .subjects import MLP
 
 TITLE = "Profile of the tiny MLP's sweep"
 
-INTERVAL = 1e-3  # seconds of CPU time between two looks
+INTERVAL = 1e-3  # seconds between two looks
+REST = "all else"
+SMALL = 1.0  # microseconds per step
 ROOMS = str(Path(lr_widget.__file__).parent)
 TORCH = str(Path(torch.__file__).parent)
 
@@ -63,7 +67,11 @@ class Profile:
 
     def own(self, place: str) -> float:
         """Microseconds per step that a place has to itself."""
-        return self.step() * self.looks[place] / max(self.looks.total(), 1)
+        return self.step() * self.looks[place] / max(sum(self.looks.values()), 1)
+
+    def error(self, place: str) -> float:
+        """One standard error of `own`."""
+        return self.own(place) / sqrt(max(self.looks[place], 1))
 
 
 def measure(short: bool) -> list[Figure | Absent]:
@@ -87,26 +95,33 @@ def measure(short: bool) -> list[Figure | Absent]:
 
 def shares(swept: Profile, plain: Profile) -> Iterator[Figure]:
     """A row for each place, the greatest difference first."""
+    both = swept, plain
+    for found in swept.looks.keys() | plain.looks.keys():
+        if max(profile.own(found) for profile in both) < SMALL:
+            for profile in both:
+                profile.looks[REST] += profile.looks.pop(found, 0)
     places = swept.looks.keys() | plain.looks.keys()
-    extra = {place: swept.own(place) - plain.own(place) for place in places}
-    for place in sorted(places, key=lambda place: -extra[place]):
-        note = f"bare loop {plain.own(place):.1f}, difference {extra[place]:+.1f}"
-        yield Figure(place, "lr_widget", swept.own(place), "us/step", note=note)
+    extra = {found: swept.own(found) - plain.own(found) for found in places}
+    for found in sorted(places, key=lambda found: -extra[found]):
+        error = hypot(*(profile.error(found) for profile in both))
+        note = f"bare loop {plain.own(found):.1f}:"
+        note += f" {extra[found]:+.1f} +- {error:.1f}"
+        yield Figure(found, "lr_widget", swept.own(found), "us/step", note=note)
 
 
 def looks(profile: Profile) -> str:
     """How well it is founded."""
-    return f"{profile.looks.total():,} looks in {profile.steps:,} steps"
+    return f"{sum(profile.looks.values()):,} looks in {profile.steps:,} steps"
 
 
 def place(frame: FrameType | None) -> str:
-    """The room, or the folder of torch, that a frame is in."""
+    """The file that a frame is in, of ours or of torch."""
     path = frame.f_code.co_filename if frame is not None else ""
     if path.startswith(ROOMS):
         return "lr_widget" + path.removeprefix(ROOMS)
     if path.startswith(TORCH):
-        return "torch" + str(Path(path).parent).removeprefix(TORCH)
-    return "the loop itself" if path == bare.__code__.co_filename else "all else"
+        return "torch" + path.removeprefix(TORCH)
+    return "the loop itself" if path == bare.__code__.co_filename else REST
 
 
 @contextmanager
@@ -116,10 +131,10 @@ def looking(looks: Counter[str]) -> Iterator[None]:
     def look(_signal: int, frame: FrameType | None) -> None:
         looks[place(frame)] += 1
 
-    before = signal.signal(signal.SIGPROF, look)
-    signal.setitimer(signal.ITIMER_PROF, INTERVAL, INTERVAL)
+    before = signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, INTERVAL, INTERVAL)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
