@@ -220,14 +220,21 @@ class Clock:
 def test_the_clock_times_runs_and_not_what_prepares_them():
     clock = Clock()
     variants = {"a": clock.variant("a", 1, 5, 3), "b": clock.variant("b", 2, 2, 2)}
-    laps = interleaved(variants, 3, now=lambda: clock.time)
+    (laps,) = interleaved(variants, 3, clocks=[lambda: clock.time])
     assert laps.seconds == {"a": [1, 5, 3], "b": [2, 2, 2]}
+
+
+def test_two_clocks_time_the_same_runs():
+    clock = Clock()
+    clocks = [lambda: clock.time, lambda: clock.time / 2]
+    one, other = interleaved({"a": clock.variant("a", 4, 6)}, 2, clocks=clocks)
+    assert (one.seconds, other.seconds) == ({"a": [4, 6]}, {"a": [2, 3]})
 
 
 def test_every_repetition_runs_every_variant_once_in_an_order_of_its_own():
     clock = Clock()
     variants = {name: clock.variant(name, *range(20)) for name in "abc"}
-    interleaved(variants, 20, now=lambda: clock.time)
+    interleaved(variants, 20, clocks=[lambda: clock.time])
     turns = ["".join(clock.order[i : i + 3]) for i in range(0, 60, 3)]
     assert {"".join(sorted(turn)) for turn in turns} == {"abc"}
     assert len(set(turns)) > 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -52,23 +52,26 @@ def interleaved(
     repetitions: int,
     *,
     seed: int = 0,
-    now: Callable[[], float] = time.perf_counter,
-) -> Laps:
+    clocks: Sequence[Callable[[], float]] = (time.perf_counter,),
+) -> list[Laps]:
     """Time every variant once in each repetition, in an order that is drawn anew.
 
-    What prepares a variant is not timed. Python's garbage collector is left as it is.
+    The laps are given for each of the clocks. What prepares a variant is not timed.
+    Python's garbage collector is left as it is.
     """
     order, draw = list(variants), random.Random(seed)
-    seconds: dict[str, list[float]] = {name: [] for name in variants}
+    seconds = [{name: list[float]() for name in variants} for _ in clocks]
     for _ in range(repetitions):
         draw.shuffle(order)
         for name in order:
             run = variants[name]()
-            start = now()
+            begun = [now() for now in clocks]
             run()
-            seconds[name].append(now() - start)
+            ended = [now() for now in clocks]
+            for found, start, end in zip(seconds, begun, ended, strict=True):
+                found[name].append(end - start)
             del run  # what it holds, before the next one is made
-    return Laps(seconds)
+    return [Laps(found) for found in seconds]
 
 
 @contextmanager

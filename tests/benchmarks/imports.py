@@ -39,7 +39,7 @@ def measure(short: bool) -> list[Figure]:
         inner["three"].append(three)
         inner["ours"].append(added)
 
-    whole = interleaved(
+    (whole,) = interleaved(
         {"ours": lambda: ours, "three": lambda: lambda: python("")}, repetitions
     )
     laps, subject = Laps(inner), "import after torch, bqplot, ipywidgets"

@@ -6,7 +6,9 @@ anew, and alike, before each run. A repetition runs every variant once, in an or
 drawn anew. A run before them, which is not timed, warms up and counts the optimizer's
 steps: who makes another number is not in the table. The time is that of the whole call,
 with set-up and restore. The figure is the median of the ratios to the bare loop of the
-same repetition; the note has their quartiles, and what the median comes to per step.
+same repetition; the note has their quartiles, what the median comes to per step, and
+the same ratio of the process's CPU time, which tells more on a machine that is busy
+with other things.
 
 The bare loop (`zero_grad`, forward, `backward`, `step`) keeps nothing. Setting the LR
 and keeping `loss.item()` is the least that any range test does more.
@@ -17,6 +19,7 @@ from __future__ import annotations
 import os
 import statistics
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -72,23 +75,27 @@ def run(race: Race) -> Iterator[Figure | Absent]:
         who: lambda sweep=sweep: sweep(race.subject.setup(race.num_iter), race.num_iter)
         for who, sweep in sweeps.items()
     }
-    laps = interleaved(variants, race.repetitions)
+    clocks = time.perf_counter, time.process_time
+    laps, cpu = interleaved(variants, race.repetitions, clocks=clocks)
     step = 1e3 * laps.median(BARE) / race.num_iter
     repeated = f"median of {race.repetitions}"
     yield Figure(race.title, BARE, step, "ms/step", note=repeated)
     for who in sweeps:
         if who != BARE:
             target = race.target if who == OURS else None
-            yield compared(race, laps, who, target)
+            yield compared(race, laps, cpu, who, target)
     yield from absent
     yield from edges(race, min(race.repetitions, 5))
 
 
-def compared(race: Race, laps: Laps, who: str, target: float | None) -> Figure:
+def compared(
+    race: Race, laps: Laps, cpu: Laps, who: str, target: float | None
+) -> Figure:
     """A variant's ratio to the bare loop."""
     ratio, (low, high) = laps.ratio(who, BARE), laps.spread(who, BARE)
     extra = 1e6 * (ratio - 1) * laps.median(BARE) / race.num_iter
     note = f"quartiles {low:.3f} to {high:.3f}; {extra:+.0f} us/step"
+    note += f"; CPU time {cpu.ratio(who, BARE):.3f}"
     return Figure(race.title, who, ratio, "x bare", target, note=note)
 
 
