@@ -77,9 +77,10 @@ def fastai(setup: Setup, num_iter: int) -> Callable[[], object]:
 
 def lightning(setup: Setup, num_iter: int) -> Callable[[], object]:
     """`Tuner.lr_find` of a Trainer without logger, checkpoints and bars."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     from lightning.pytorch import LightningModule, Trainer
     from lightning.pytorch.tuner import Tuner
+
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 
     class Module(LightningModule):
         def __init__(self) -> None:
