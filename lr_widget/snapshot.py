@@ -187,7 +187,8 @@ def _put_back(parts: Iterable[Iterator[Undo]]) -> Iterator[None]:
 
 
 def _parts(task: Task, seen: Seen) -> Iterator[Iterator[Undo]]:
-    parts = (_random, _loader, _modules, _metrics, _optimizer, _scaler, _freezing)
+    parts = [_random, _loader, _casts, _modules, _metrics, _optimizer, _scaler]
+    parts += [_freezing]
     return (part(task, seen) for part in parts)
 
 
@@ -222,6 +223,11 @@ def _drawn(loader: Any, opened: Callable[[Any], Undo] = iterator) -> Iterator[Un
             yield opened(owner)
         elif has_state(owner):
             yield position(owner)
+
+
+def _casts(task: Task, seen: Seen) -> Iterator[Undo]:
+    """Weights that a caller's autocast has cast meanwhile: it is to cast them anew."""
+    yield torch.clear_autocast_cache
 
 
 def _modules(task: Task, seen: Seen) -> Iterator[Undo]:

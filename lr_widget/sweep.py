@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterator
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from itertools import islice
 from numbers import Integral, Real
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from .batch import Tally
 from .curve import Point
 from .divergence import Divergence
+from .graph import Graph
 from .peak import peaks
 from .readback import Number, Readback
 from .snapshot import observed, restored, rewound
@@ -32,6 +33,7 @@ def range_test(
     snapshot_device: str = "cpu",
     valid_every: int | None = None,
     valid_batches: int = 4,
+    cuda_graph: bool = False,
 ) -> Generator[Point, None, str]:
     """Train for `num_iter` steps while the LR grows, then put everything back.
 
@@ -78,6 +80,11 @@ def range_test(
         Evaluate every so many steps, from the first on, and at the last. Default: not.
     valid_batches
         On how many batches of `task.valid_loader`; they are drawn once, at the start.
+    cuda_graph
+        Whether the step is captured as a CUDA graph after three steps, and replayed:
+        faster where the kernels of a model are short, for batches of one shape. What
+        that asks for, and costs, is said in `Graph`. The losses are the same but for
+        rounding.
 
     Yields
     ------
@@ -92,13 +99,18 @@ def range_test(
     Raises
     ------
     ValueError
-        At once, for arguments that cannot be.
+        At once, for arguments that cannot be, `cuda_graph` among them where nothing can
+        be captured: on the CPU, with a GradScaler, with metrics.
     RuntimeError
-        If the GradScaler skipped one step 33 times in a row.
+        If the GradScaler skipped one step 33 times in a row, or the step cannot be
+        captured.
     """
     lrs = sweep_lrs(start_lr, end_lr, num_iter)
     probe = _Probe(task, valid_every, valid_batches, len(lrs))
-    return _sweep(task, lrs, stop_div, restored(task, snapshot_device), probe)
+    trained: AbstractContextManager[Task | Graph]
+    trained = Graph(task) if cuda_graph else nullcontext(task)
+    unharmed = restored(task, snapshot_device)
+    return _sweep(task, lrs, stop_div, unharmed, trained, probe)
 
 
 def sweep_lrs(start_lr: float, end_lr: float, num_iter: int) -> list[float]:
@@ -126,12 +138,16 @@ def _sweep(
     lrs: list[float],
     stop_div: bool,
     unharmed: AbstractContextManager[None],
+    trained: AbstractContextManager[Task | Graph],
     probe: _Probe,
 ) -> Generator[Point, Any, str]:
     divergence = Divergence()
-    with unharmed, task.mode(train=True), closing(task.batches()) as batches:
+    ratios = peaks(1.0, task.optimizer)  # before a graph takes the LRs to the device
+    course = [[lr * ratio for ratio in ratios] for lr in lrs]
+    train, batches = task.mode(train=True), closing(task.batches())
+    with unharmed, train, batches as drawn, trained as subject:
         probe.draw()
-        for step, loss, metrics in _steps(task, lrs, batches, probe):
+        for step, loss, metrics in _steps(task, subject, course, drawn, probe.on):
             diverged = stop_div and divergence.update(loss)
             if probe.on:
                 metrics |= probe.at(step, last=diverged)
@@ -142,33 +158,42 @@ def _sweep(
 
 
 def _steps(
-    task: Task, lrs: list[float], batches: Iterator[Any], probe: _Probe
+    task: Task,
+    subject: Task | Graph,
+    course: list[list[float]],
+    batches: Iterator[Any],
+    probing: bool,
 ) -> Iterator[tuple[int, float, dict[str, float]]]:
     """Loss and metrics of each step, once they are known."""
-    ratios = peaks(1.0, task.optimizer)
     # What looks at the model after a step, or makes a step again, is in step with it.
-    abreast = probe.on or task.scaler is not None
+    abreast = probing or _scaled(task)
     readback: Readback[tuple[int, Tally | None]]
     readback = Readback(ahead=0) if abreast else Readback()
-    for step, lr in enumerate(lrs):
-        task.set_lrs([lr * ratio for ratio in ratios])
-        loss, tally = _made(task, batches)
+    for step, lrs in enumerate(course):
+        task.set_lrs(lrs)
+        loss, tally = _made(task, subject, batches)
         numbers = [loss] if tally is None else [loss, *tally.numbers()]
         readback.send((step, tally), numbers)
-        last = step == len(lrs) - 1
+        last = step == len(course) - 1
         for sent, (known, *rest) in readback.rest() if last else readback.arrived():
             made, tally = sent
             yield made, known, {} if tally is None else tally.means(rest)
 
 
-def _made(task: Task, batches: Iterator[Any]) -> tuple[Number, Tally | None]:
+def _scaled(task: Task) -> bool:
+    return task.scaler is not None and task.scaler.is_enabled()
+
+
+def _made(
+    task: Task, subject: Task | Graph, batches: Iterator[Any]
+) -> tuple[Number, Tally | None]:
     """Loss and metrics of one update."""
-    tally = Tally() if task.metrics else None
-    if task.scaler is None:
-        return task.update(batches, tally=tally), tally
+    if not task.metrics and not _scaled(task):
+        return subject.update(batches), None
     for _ in range(1 + _SKIPS):
-        tally, scale = Tally() if task.metrics else None, task.scale()
-        loss = float(task.update(batches, tally=tally))  # the scaler waits, too
+        tally = Tally() if task.metrics else None
+        scale, loss = task.scale(), task.update(batches, tally=tally)
+        # With a scaler the device is waited for anyway.
         if not task.scale() < scale or not math.isfinite(loss):
             return loss, tally
     raise RuntimeError(

@@ -353,13 +353,13 @@ class Task:
 
     def _forward(self, batch: Any) -> tuple[Any, Any, Any]:
         """Output, target and loss of a batch, in the task's precision."""
-        if self.autocast is not None:
-            with torch.autocast(self.device.type, dtype=self.autocast):
-                return self._outcome(batch)
-        # The caller's autocast, if there is one, keeps the weights that it has cast
-        # until it ends, and would go on with those of the first step.
+        # A caller's autocast, if there is one, keeps the weights that it has cast until
+        # it ends, and would go on with those of the first step.
         torch.clear_autocast_cache()
-        return self._outcome(batch)
+        if self.autocast is None:
+            return self._outcome(batch)
+        with torch.autocast(self.device.type, dtype=self.autocast):
+            return self._outcome(batch)
 
     def _outcome(self, batch: Any) -> tuple[Any, Any, Any]:
         if self._step is not None:

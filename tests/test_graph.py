@@ -20,7 +20,9 @@ from torch.nn.utils.rnn import pack_sequence
 from torch.optim import SGD, Adagrad, Adam, AdamW, NAdam, Optimizer, RMSprop, SparseAdam
 
 from lr_widget import restored
-from lr_widget.graph import Graph, Recorder, prepare
+from lr_widget.capturable import prepare
+from lr_widget.graph import Graph
+from lr_widget.recorder import Recorder
 
 WITH_CAPTURABLE = "adadelta", "adam", "adamax", "asgd", "nadam", "radam", "rmsprop"
 
