@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import bqplot
 import numpy as np
 from numpy.typing import NDArray
 
 from .axis import decades, full_range, log_ticks, y_range
 from .curve import Curve
 from .curves import Curves, Sweep
-from .figure import LossFigure, Range
+from .figure import Axis, Log, LossFigure, Range
 from .line import Band, Line
 from .palette import BLUE, curve_style
 from .repeats import Repeats
@@ -39,12 +38,10 @@ class LRChart(LossFigure):
 
     def __init__(self, start_lr: float, end_lr: float, **kwargs: Any) -> None:
         self.measure, self.beta, self.zoomed = "loss", 0.98, False
-        self.x_scale = bqplot.LogScale(min=start_lr, max=end_lr)
-        self._x_axis = bqplot.Axis(
-            scale=self.x_scale, label="learning rate", tick_format="~e"
-        )
+        self.x_scale = Log(min=start_lr, max=end_lr)
+        self._x_axis = Axis(scale=self.x_scale, label="learning rate", tick_format="~e")
         super().__init__(self._x_axis, **kwargs)
-        self._linear, self._log = self.y_scale, bqplot.LogScale(min=0.1, max=1.0)
+        self._linear, self._log = self.y_scale, Log(min=0.1, max=1.0)
         self._band = Band(BLUE, scales=self.plane)
         self._ghosts: dict[str, tuple[Band, Line]] = {}
         self._planned: Range = (start_lr, end_lr)

@@ -9,13 +9,15 @@ import bqplot
 import numpy as np
 from numpy.typing import NDArray
 
+from .bulletin import Posted
+
 Array = NDArray[np.float64]
 
 #: Most points that are drawn of one line: a frame costs the same at any length.
 MAX_POINTS = 2000
 
 
-class Line(bqplot.Lines):
+class Line(Posted, bqplot.Lines):
     """A line whose x and y are always sent together, also to a page that reloads."""
 
     def __init__(self, **kwargs: Any) -> None:

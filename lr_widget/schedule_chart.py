@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .axis import full_range, step_ticks, ticks
+from .bulletin import Posted
 from .curve import Curve
-from .figure import MARGINS, dots
+from .figure import MARGINS, Axis, Dots, Linear
 from .line import Line
 from .palette import BLUE, ORANGE
 from .synopsis import synopsis
@@ -28,7 +29,7 @@ MAX_GROUPS = 6
 _FAINT = 0.4
 
 
-class ScheduleChart(bqplot.Figure):
+class ScheduleChart(Posted, bqplot.Figure):
     """LR on the left axis, solid, and momentum on the right one, dashed, against step.
 
     A plan is faint once something of it has been made: that is drawn over it, a dot at
@@ -36,8 +37,8 @@ class ScheduleChart(bqplot.Figure):
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        self._steps = bqplot.LinearScale(min=0.0, max=1.0)
-        self._axis = bqplot.Axis(
+        self._steps = Linear(min=0.0, max=1.0)
+        self._axis = Axis(
             scale=self._steps, label="step", tick_format="~s", label_offset="2.4em"
         )
         self._lr_axis = _upright("lr", side="left", label_offset="4.4em")
@@ -51,7 +52,7 @@ class ScheduleChart(bqplot.Figure):
         dashed = {"line_style": "dashed"}
         self._momentums = self._line(self._momentum_axis, ORANGE, 1.5, **dashed)
         self._momentums_made = self._line(self._momentum_axis, ORANGE, 2.5, **dashed)
-        self._now = dots(self._lrs.scales, BLUE)
+        self._now = Dots(BLUE, scales=self._lrs.scales)
         self._plan: _Plan | None = None
         self._history: Curve | None = None
         self._begun: _Plan | None = None  # the plan that the history is of
@@ -142,7 +143,7 @@ class ScheduleChart(bqplot.Figure):
         lines = (self._momentums, self._momentums_made)
         self._momentum_axis.visible = any(len(line.x) for line in lines)
 
-    def _line(self, axis: bqplot.Axis, color: str, width: float, **kwargs: Any) -> Line:
+    def _line(self, axis: Axis, color: str, width: float, **kwargs: Any) -> Line:
         scales = {"x": self._steps, "y": axis.scale}
         return Line(scales=scales, colors=[color], stroke_width=width, **kwargs)
 
@@ -183,9 +184,9 @@ def _same(plan: _Plan, other: _Plan | None) -> bool:
     return alike and np.array_equal(plan.momentum, other.momentum)
 
 
-def _upright(label: str, **kwargs: Any) -> bqplot.Axis:
-    scale = bqplot.LinearScale(min=0.0, max=1.0)
-    return bqplot.Axis(
+def _upright(label: str, **kwargs: Any) -> Axis:
+    scale = Linear(min=0.0, max=1.0)
+    return Axis(
         scale=scale,
         label=label,
         grid_lines="none",
@@ -193,7 +194,7 @@ def _upright(label: str, **kwargs: Any) -> bqplot.Axis:
     )
 
 
-def _span(axis: bqplot.Axis, *lines: Line) -> None:
+def _span(axis: Axis, *lines: Line) -> None:
     """Span an axis over its lines, with a few round ticks."""
     shown = full_range(np.concatenate([line.y.ravel() for line in lines]), np.empty(0))
     if shown is None:
