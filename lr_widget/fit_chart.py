@@ -9,7 +9,7 @@ import numpy as np
 from .axis import step_ticks, y_range
 from .curve import Curve
 from .figure import MARGINS, Axis, Dots, Linear, LossFigure
-from .line import thin
+from .line import sample, thin
 from .palette import ORANGE
 
 
@@ -35,9 +35,8 @@ class FitChart(LossFigure):
         """Draw the fit as it is now."""
         smooth = curve.smooth(self.beta)
         losses = curve.losses[: len(smooth)]
-        steps = np.arange(len(smooth), dtype=float)
-        self.raw.show(steps, losses)
-        self.smooth.show(steps, smooth)
+        losses = sample(losses, self.raw.show(None, losses, curve))
+        smooth = smooth[self.smooth.show(None, smooth, curve)]
         ends = [
             (e.step, e.valid_loss) for e in curve.epochs if e.valid_loss is not None
         ]
