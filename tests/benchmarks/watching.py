@@ -79,6 +79,31 @@ def watched(finder, steps):
         del finder.curves[name]
     return took
 
+def noting(finder, steps):
+    '''CPU seconds that the run's thread spends on what is not the sweep itself.'''
+    make, spent, clock = finder._new_run, [0.0, 0.0], time.thread_time
+
+    def timed(*args):
+        run = make(*args)
+        note = run._on_item
+
+        def on_item(item):
+            begun = clock()
+            noted = clock()  # what looking at the clock costs
+            note(item)
+            spent[0] += clock() - noted
+            spent[1] += noted - begun
+
+        run._on_item = on_item
+        return run
+
+    finder._new_run = timed
+    try:
+        watched(finder, steps)
+    finally:
+        del finder._new_run
+    return spent[0] - spent[1]
+
 def grown(length):
     '''A sweep that has made so many steps already, with room for more.'''
     curve, room = Curve(), np.empty(100_000)
@@ -175,6 +200,7 @@ def measure(short: bool) -> list[Figure]:
     with watching() as watch:
         return [
             *watch.ratios(tries),
+            watch.noting(tries),
             *watch.messages(tries),
             *watch.main_thread(tries),
             *watch.answers(tries),
@@ -247,6 +273,15 @@ class Watch:
             )
         self._show("finder")
         return figures
+
+    def noting(self, tries: Tries) -> Figure:
+        """What recording and publishing cost a step of the MLP, in the kernel."""
+        steps = 2 * tries.steps
+        costs = [self._value(f"noting(finder, {steps})") for _ in range(tries.laps)]
+        us = 1e6 * _median(costs) / steps
+        subject = f"tiny MLP, {steps:,} steps"
+        note = "CPU time of the run's thread, to record and to publish"
+        return Figure(subject, "lr_widget", us, "us a step", 5.0, note=note)
 
     def messages(self, tries: Tries) -> list[Figure]:
         """Messages and bytes, counted where the page receives them."""
