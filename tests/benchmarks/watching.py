@@ -123,7 +123,7 @@ def stream(length, seconds):
     def points():
         until, i = time.monotonic() + seconds, 0
         while time.monotonic() < until:
-            time.sleep(0.06)  # a point for each frame, so that it stays as long
+            time.sleep(0.01)  # so few that a curve stays about as long
             yield Point(length + i, 1.0 + 1e-6 * i, 1 + 0.5 * (i % 7))
             i += 1
         return "done"
@@ -276,7 +276,7 @@ class Watch:
 
     def noting(self, tries: Tries) -> Figure:
         """What recording and publishing cost a step of the MLP, in the kernel."""
-        steps = 2 * tries.steps
+        steps = 2 * tries.steps  # opening the marks of a new curve is in it, once
         costs = [self._value(f"noting(finder, {steps})") for _ in range(tries.laps)]
         us = 1e6 * _median(costs) / steps
         subject = f"tiny MLP, {steps:,} steps"
