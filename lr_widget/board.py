@@ -6,8 +6,8 @@ are kept the same.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,7 @@ class Board:
 
     def __init__(
         self,
-        lock: threading.RLock,
+        lock: AbstractContextManager[object],
         start_lr: float,
         end_lr: float,
         measures: Iterable[str] = ("loss",),

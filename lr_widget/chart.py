@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import bqplot
 import numpy as np
 from numpy.typing import NDArray
 
 from .axis import decades, full_range, log_ticks, y_range
 from .curve import Curve
 from .curves import Curves, Sweep
-from .figure import LossFigure, Range
-from .line import Band, Line
+from .figure import Axis, Log, LossFigure, Range
+from .line import Band, Line, sample
 from .palette import BLUE, curve_style
 from .repeats import Repeats
 
@@ -39,12 +38,10 @@ class LRChart(LossFigure):
 
     def __init__(self, start_lr: float, end_lr: float, **kwargs: Any) -> None:
         self.measure, self.beta, self.zoomed = "loss", 0.98, False
-        self.x_scale = bqplot.LogScale(min=start_lr, max=end_lr)
-        self._x_axis = bqplot.Axis(
-            scale=self.x_scale, label="learning rate", tick_format="~e"
-        )
+        self.x_scale = Log(min=start_lr, max=end_lr)
+        self._x_axis = Axis(scale=self.x_scale, label="learning rate", tick_format="~e")
         super().__init__(self._x_axis, **kwargs)
-        self._linear, self._log = self.y_scale, bqplot.LogScale(min=0.1, max=1.0)
+        self._linear, self._log = self.y_scale, Log(min=0.1, max=1.0)
         self._band = Band(BLUE, scales=self.plane)
         self._ghosts: dict[str, tuple[Band, Line]] = {}
         self._planned: Range = (start_lr, end_lr)
@@ -145,17 +142,25 @@ class LRChart(LossFigure):
     def _draw(self, name: str, curves: Curves) -> None:
         sweep = curves[name]
         lrs, values, smooth = self._trace(sweep)
-        self._drawn[name] = self._extent(lrs, values, smooth)
+        seen, rough = smooth, values  # what the range is read off
+        look = (sweep, self.measure, self.beta, self.y_log)
+        of = look if isinstance(sweep, Curve) else None  # a median does not only grow
         color, style = curve_style(curves.place(name))
         band, line = self._ghosts[name]
         if name == curves.front:
             band, line = self._band, self.smooth
             line.line_style = style
             # The raw values of repeats are many: their band stands for them.
-            raw = values if isinstance(sweep, Curve) else np.full_like(values, np.nan)
-            self.raw.show(lrs, self._drawable(raw))
+            if isinstance(sweep, Curve):
+                raw = self._drawable(values)
+                rough = sample(raw, self.raw.show(lrs, raw, of))
+            else:
+                self.raw.clear()
             self.raw.colors = line.colors = band.colors = band.fill_colors = [color]
-        line.show(lrs, self._drawable(smooth))
+        kept = line.show(lrs, self._drawable(smooth), of)
+        if name == curves.front:
+            seen = smooth[kept]
+        self._drawn[name] = self._extent(lrs, rough, seen)
         if isinstance(sweep, Repeats) and len(lrs):
             lrs, low, high = sweep.band(self.measure, self.beta)
             band.span(lrs, self._drawable(low), self._drawable(high))

@@ -13,9 +13,10 @@ import ipywidgets
 from traitlets import Bool, List, TraitError, Tuple, Unicode, validate
 
 from ._frontend import NPM_NAME, NPM_RANGE
+from .bulletin import Posted
 
 
-class Prompt(ipywidgets.Widget):
+class Prompt(Posted):
     """Mixin: messages from the browser are handled even while a cell runs.
 
     JupyterLab sends widget messages to a subshell, a thread of its own. ipykernel 7.4
@@ -208,11 +209,25 @@ class Message(Prompt, ipywidgets.DOMWidget):
     value = Unicode("").tag(sync=True)
 
 
-def row(*children: ipywidgets.Widget) -> ipywidgets.HBox:
+class HTML(Posted, ipywidgets.HTML):
+    """Text with markup; posted in frames."""
+
+
+class Progress(Posted, ipywidgets.IntProgress):
+    """A bar that fills; posted in frames."""
+
+
+class Column(Posted, ipywidgets.VBox):
+    """Widgets one below the other; posted in frames."""
+
+
+class Row(Posted, ipywidgets.HBox):
+    """Widgets side by side; posted in frames."""
+
+
+def row(*children: ipywidgets.Widget) -> Row:
     """Widgets side by side, on as many lines as they need."""
-    return ipywidgets.HBox(
-        children, layout={"flex_flow": "row wrap", "align_items": "center"}
-    )
+    return Row(children, layout={"flex_flow": "row wrap", "align_items": "center"})
 
 
 def words(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import bqplot
 
 from .axis import log_ticks, ticks
+from .bulletin import Posted
 from .line import Line
 from .palette import BLUE
 
@@ -16,19 +17,39 @@ Range = tuple[float, float]
 MARGINS = {"left": 68, "right": 64}
 
 
-class LossFigure(bqplot.Figure):
+class Linear(Posted, bqplot.LinearScale):
+    """A linear scale; posted in frames."""
+
+
+class Log(Posted, bqplot.LogScale):
+    """A logarithmic scale; posted in frames."""
+
+
+class Axis(Posted, bqplot.Axis):
+    """An axis; posted in frames."""
+
+
+class Dots(Posted, bqplot.Scatter):
+    """Dots of one size: bqplot keeps half of one free at either end of an axis."""
+
+    def __init__(self, color: str, **kwargs: Any) -> None:
+        look = {"colors": [color], "default_size": 60, "stroke": "white"}
+        super().__init__(x=[], y=[], **look, **kwargs)
+
+
+class LossFigure(Posted, bqplot.Figure):
     """Raw losses, faint, under smoothed ones, on a y axis that follows them."""
 
     margins = {"left": 64, "right": 24}
 
-    def __init__(self, x_axis: bqplot.Axis, **kwargs: Any) -> None:
-        self.y_scale = bqplot.LinearScale(min=0.0, max=1.0)
+    def __init__(self, x_axis: Axis, **kwargs: Any) -> None:
+        self.y_scale = Linear(min=0.0, max=1.0)
         self.plane = {"x": x_axis.scale, "y": self.y_scale}
         self.raw = Line(
             scales=self.plane, colors=[BLUE], opacities=[0.5], stroke_width=1.0
         )
         self.smooth = Line(scales=self.plane, colors=[BLUE], stroke_width=2.5)
-        self._y_axis = bqplot.Axis(
+        self._y_axis = Axis(
             scale=self.y_scale,
             side="left",
             label="loss",
@@ -52,14 +73,7 @@ class LossFigure(bqplot.Figure):
     def _span_y(self, shown: Range | None) -> None:
         if shown is None:
             return
-        log = isinstance(self.y_scale, bqplot.LogScale)
+        log = isinstance(self.y_scale, Log)
         with self.y_scale.hold_sync():
             self.y_scale.min, self.y_scale.max = shown
         self._y_axis.tick_values = (log_ticks if log else ticks)(*shown)
-
-
-def dots(scales: dict[str, bqplot.Scale], color: str) -> bqplot.Scatter:
-    """Dots of one size: bqplot keeps half of one free at either end of an axis."""
-    return bqplot.Scatter(
-        scales=scales, x=[], y=[], colors=[color], default_size=60, stroke="white"
-    )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from .curve import Curve
@@ -46,7 +46,9 @@ class FitBoard:
         The widgets.
     """
 
-    def __init__(self, lock: threading.RLock, plan: Callable[[], Plan]) -> None:
+    def __init__(
+        self, lock: AbstractContextManager[object], plan: Callable[[], Plan]
+    ) -> None:
         self._lock, self._next_plan = lock, plan
         self.cycle, self.history = Cycle(), Curve()
         self.chart = FitChart(layout=_LAYOUT)

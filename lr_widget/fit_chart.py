@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import bqplot
 import numpy as np
 
 from .axis import step_ticks, y_range
 from .curve import Curve
-from .figure import MARGINS, LossFigure, dots
-from .line import thin
+from .figure import MARGINS, Axis, Dots, Linear, LossFigure
+from .line import sample, thin
 from .palette import ORANGE
 
 
@@ -20,10 +19,10 @@ class FitChart(LossFigure):
     beta, margins = 0.9, MARGINS
 
     def __init__(self, **kwargs: Any) -> None:
-        self._steps = bqplot.LinearScale(min=0.0, max=1.0)
-        self._axis = bqplot.Axis(scale=self._steps, label="step", tick_format="~s")
+        self._steps = Linear(min=0.0, max=1.0)
+        self._axis = Axis(scale=self._steps, label="step", tick_format="~s")
         super().__init__(self._axis, **kwargs)
-        self._valid = dots(self.plane, ORANGE)
+        self._valid = Dots(ORANGE, scales=self.plane)
         self.set_trait("marks", [self.raw, self.smooth, self._valid])
 
     def set_steps(self, steps: int) -> None:
@@ -36,9 +35,8 @@ class FitChart(LossFigure):
         """Draw the fit as it is now."""
         smooth = curve.smooth(self.beta)
         losses = curve.losses[: len(smooth)]
-        steps = np.arange(len(smooth), dtype=float)
-        self.raw.show(steps, losses)
-        self.smooth.show(steps, smooth)
+        losses = sample(losses, self.raw.show(None, losses, curve))
+        smooth = smooth[self.smooth.show(None, smooth, curve)]
         ends = [
             (e.step, e.valid_loss) for e in curve.epochs if e.valid_loss is not None
         ]

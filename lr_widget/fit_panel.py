@@ -6,7 +6,7 @@ import ipywidgets
 from numpy.typing import ArrayLike
 
 from .axis import lr_text
-from .controls import Button, Choice, Field, Message, row, words
+from .controls import HTML, Button, Choice, Column, Field, Message, row, words
 from .curve import Curve
 from .cycle import SCHEDULES
 from .epoch_table import EpochTable
@@ -50,14 +50,14 @@ class FitPanel:
         self._frozen = Message(layout={"margin": "0 8px"})
         self._plan = Message(layout={"margin": "0 8px"})
         self.schedule_chart, self._fit_chart = ScheduleChart(layout=_SHALLOW), fit_chart
-        self._legend = ipywidgets.HTML(words(_LEGEND), layout={"margin": "0 8px"})
+        self._legend = HTML(words(_LEGEND), layout={"margin": "0 8px"})
         self.table = EpochTable()
         fields = row(self.lr, self.epochs, self.pct_start, self.schedule)
         fields.layout.align_items = "flex-start"  # an error below one moves no other
         self._buttons = row(self.fit, self.undo)
         # Empty before there is something to see: bqplot complains about a figure
         # without a size.
-        self._box, self._begun = ipywidgets.VBox(), False
+        self._box, self._begun = Column(), False
         self._results = (self._fit_chart, self._legend, self.table)
         self.children = (row(fields, self._buttons), self._plan, self._box)
         self.parts = (

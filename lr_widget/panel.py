@@ -7,10 +7,8 @@ import traceback
 from collections import deque
 from html import escape
 
-import ipywidgets
-
 from .board import Board
-from .controls import Button, Message, row, words
+from .controls import HTML, Button, Message, Progress, row, words
 from .fit_panel import FitPanel
 
 #: Over how many seconds the speed is averaged.
@@ -68,13 +66,11 @@ class Panel:
         self.fit, self.undo, self.freeze = fitting.fit, fitting.undo, fitting.freeze
         self.lr, self.epochs = fitting.lr, fitting.epochs
         self.pct_start, self.schedule = fitting.pct_start, fitting.schedule
-        self._bar = ipywidgets.IntProgress(
-            layout={"width": "120px", "min_width": "80px"}
-        )
+        self._bar = Progress(layout={"width": "120px", "min_width": "80px"})
         # What a screen reader tells; the progress is for the eye alone.
         self._state, self._hint = Message(), Message()
-        self._progress = ipywidgets.HTML()
-        self._error = ipywidgets.HTML()
+        self._progress = HTML()
+        self._error = HTML()
         spoken = (self._state, self._progress, board.message, self._hint)
         for widget in (*spoken, self._error):
             widget.layout.margin = "0 8px"

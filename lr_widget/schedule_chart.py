@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .axis import full_range, step_ticks, ticks
+from .bulletin import Posted
 from .curve import Curve
-from .figure import MARGINS, dots
+from .figure import MARGINS, Axis, Dots, Linear
 from .line import Line
 from .palette import BLUE, ORANGE
 from .synopsis import synopsis
@@ -28,7 +29,7 @@ MAX_GROUPS = 6
 _FAINT = 0.4
 
 
-class ScheduleChart(bqplot.Figure):
+class ScheduleChart(Posted, bqplot.Figure):
     """LR on the left axis, solid, and momentum on the right one, dashed, against step.
 
     A plan is faint once something of it has been made: that is drawn over it, a dot at
@@ -36,8 +37,8 @@ class ScheduleChart(bqplot.Figure):
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        self._steps = bqplot.LinearScale(min=0.0, max=1.0)
-        self._axis = bqplot.Axis(
+        self._steps = Linear(min=0.0, max=1.0)
+        self._axis = Axis(
             scale=self._steps, label="step", tick_format="~s", label_offset="2.4em"
         )
         self._lr_axis = _upright("lr", side="left", label_offset="4.4em")
@@ -51,9 +52,10 @@ class ScheduleChart(bqplot.Figure):
         dashed = {"line_style": "dashed"}
         self._momentums = self._line(self._momentum_axis, ORANGE, 1.5, **dashed)
         self._momentums_made = self._line(self._momentum_axis, ORANGE, 2.5, **dashed)
-        self._now = dots(self._lrs.scales, BLUE)
+        self._now = Dots(BLUE, scales=self._lrs.scales)
         self._plan: _Plan | None = None
         self._history: Curve | None = None
+        self._lr_places, self._momentum_places = _Places(), _Places()
         self._begun: _Plan | None = None  # the plan that the history is of
         planned = [self._groups, self._momentums, self._lrs]
         super().__init__(
@@ -87,11 +89,11 @@ class ScheduleChart(bqplot.Figure):
         if _same(wanted, self._plan):
             return
         self._plan = self._begun if _same(wanted, self._begun) else wanted
-        at = _places(wanted.lr)
+        at = _Places().of(wanted.lr)
         self._lrs.show(at.astype(float), wanted.lr[at])
         others = _others(wanted.lrs[at], wanted.lead)
         self._groups.show(at.astype(float) if len(others) else others[0:0], others)
-        at = _places(wanted.momentum)
+        at = _Places().of(wanted.momentum)
         self._momentums.show(at.astype(float), wanted.momentum[at])
         self._draw_made()
 
@@ -118,14 +120,16 @@ class ScheduleChart(bqplot.Figure):
         fits = self._history is not None and self._begun is self._plan
         made = self._history if self._history is not None and fits else Curve()
         lrs = made.lrs
-        at = _places(lrs)
+        at = self._lr_places.of(lrs, made)
         self._lrs_made.show(at.astype(float), lrs[at])
         with self._now.hold_sync():
             self._now.x, self._now.y = at[-1:].astype(float), lrs[-1:]
         if "momentum" in made.measures:
-            steps, values = made.steps("momentum"), made.trace("momentum").values
-            at = _places(values)
-            self._momentums_made.show(steps[at].astype(float), values[at])
+            values = made.trace("momentum").values
+            at = self._momentum_places.of(values, made)
+            # As a rule each step has one, and its place is its step.
+            steps = at if len(values) == len(lrs) else made.steps("momentum")[at]
+            self._momentums_made.show(steps.astype(float), values[at])
         else:
             self._momentums_made.clear()
         for line in (self._lrs, self._groups, self._momentums):
@@ -142,7 +146,7 @@ class ScheduleChart(bqplot.Figure):
         lines = (self._momentums, self._momentums_made)
         self._momentum_axis.visible = any(len(line.x) for line in lines)
 
-    def _line(self, axis: bqplot.Axis, color: str, width: float, **kwargs: Any) -> Line:
+    def _line(self, axis: Axis, color: str, width: float, **kwargs: Any) -> Line:
         scales = {"x": self._steps, "y": axis.scale}
         return Line(scales=scales, colors=[color], stroke_width=width, **kwargs)
 
@@ -183,9 +187,9 @@ def _same(plan: _Plan, other: _Plan | None) -> bool:
     return alike and np.array_equal(plan.momentum, other.momentum)
 
 
-def _upright(label: str, **kwargs: Any) -> bqplot.Axis:
-    scale = bqplot.LinearScale(min=0.0, max=1.0)
-    return bqplot.Axis(
+def _upright(label: str, **kwargs: Any) -> Axis:
+    scale = Linear(min=0.0, max=1.0)
+    return Axis(
         scale=scale,
         label=label,
         grid_lines="none",
@@ -193,7 +197,7 @@ def _upright(label: str, **kwargs: Any) -> bqplot.Axis:
     )
 
 
-def _span(axis: bqplot.Axis, *lines: Line) -> None:
+def _span(axis: Axis, *lines: Line) -> None:
     """Span an axis over its lines, with a few round ticks."""
     shown = full_range(np.concatenate([line.y.ravel() for line in lines]), np.empty(0))
     if shown is None:
@@ -207,17 +211,33 @@ def _span(axis: bqplot.Axis, *lines: Line) -> None:
     axis.tick_values = marked[marked != 0] if small else marked
 
 
-def _places(values: Array) -> Places:
+class _Places:
     """Where a line is drawn: evenly, at its first extremes and at its end.
 
-    The distance is a power of two, so that a growing line does not shimmer.
+    The distance is a power of two, so that a growing line does not shimmer. Of a line
+    that grows only what is new is looked at.
     """
-    count = len(values)
-    if count <= MAX_POINTS:
-        return np.arange(count)
-    stride = 2 ** int(np.ceil(np.log2(count / (MAX_POINTS - 4))))
-    ends = [np.argmin(values), np.argmax(values), count - 1]
-    return np.unique(np.concatenate([np.arange(0, count, stride), ends]))
+
+    def __init__(self) -> None:
+        self._of: object = None
+        self._seen = self._low = self._high = 0
+
+    def of(self, values: Array, what: object = None) -> Places:
+        """The places; while `what` they are of is the same, the values only grow."""
+        count = len(values)
+        if what is None or what is not self._of:
+            self._of, self._seen, self._low, self._high = what, 0, 0, 0
+        if count > self._seen:
+            new = values[self._seen :]
+            low, high = (self._seen + int(i) for i in (new.argmin(), new.argmax()))
+            self._low = low if values[low] < values[self._low] else self._low
+            self._high = high if values[high] > values[self._high] else self._high
+            self._seen = count
+        if count <= MAX_POINTS:
+            return np.arange(count)
+        stride = 2 ** int(np.ceil(np.log2(count / (MAX_POINTS - 4))))
+        ends = [self._low, self._high, count - 1]
+        return np.unique(np.concatenate([np.arange(0, count, stride), ends]))
 
 
 def _others(rows: Array, lead: int) -> Array:

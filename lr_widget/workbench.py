@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -15,6 +14,7 @@ from traitlets import Bunch, CFloat, Unicode, observe, validate
 
 from .axis import lr_text
 from .board import Board
+from .bulletin import Bulletin
 from .controls import parts
 from .curve import Curve
 from .curves import Curves, Sweep, points
@@ -73,13 +73,14 @@ class Workbench(ipywidgets.VBox):
         self._fitting, self._said = False, ""
         # Puts back what was before the last fit, and the history of then.
         self._way_back: tuple[Callable[[], None], Curve] | None = None
-        self._painted, self._took = -math.inf, 0.0
+        self._due = -math.inf
         self._grown: Sweep | None = None
         self._closed = False
         self._errors: list[BaseException] = []
-        # Guards the widgets: whoever paints holds it, so each has one writer at a time.
+        # Guards the widgets: whoever paints holds it, so each has one writer at a time,
+        # and what was painted goes to the browser as one message when it is released.
         # The observers of `state` are the user's: the herald calls them without it.
-        self._lock = threading.RLock()
+        self._lock = Bulletin()
         self._herald = Herald(self.notify_change, failed=self._report)
         self._board = Board(self._lock, start_lr, end_lr, measures, self._show_still)
         self._fit_board = FitBoard(self._lock, self._preview)
@@ -212,6 +213,7 @@ class Workbench(ipywidgets.VBox):
                 if part is not self:
                     part.close()
             super().close()
+            self._lock.close()
 
     def __repr__(self) -> str:
         """Short: it is what a saved notebook shows in the widget's place."""
@@ -335,8 +337,7 @@ class Workbench(ipywidgets.VBox):
             self._made += 1
             if grown is not self._grown:
                 self._turn_to(grown)
-            pause = min(max(1 / _RATE, self._took / _SHARE), _SLOWEST)
-            if time.monotonic() - self._painted >= pause:
+            if time.monotonic() >= self._due:
                 self._paint_frame()
 
         if self._run is not None and self.state != self._run.state:
@@ -418,13 +419,14 @@ class Workbench(ipywidgets.VBox):
         with self._lock:
             if self._closed:
                 return
-            self._painted = time.monotonic()
+            begun = time.monotonic()
             if self._fitting:
                 self._fit_board.show()
             else:
                 self._board.grow(self._grown)
             self._panel.show_progress(self._job, self.state, self._made, self._total)
-            self._took = time.monotonic() - self._painted
+        took = time.monotonic() - begun  # with the message: it is sent by now
+        self._due = begun + min(max(1 / _RATE, took / _SHARE), _SLOWEST)
 
     def _paint_pick(self) -> None:
         """Publish what depends on the pick: not the curve, nor its suggestions."""

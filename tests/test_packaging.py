@@ -19,6 +19,7 @@ import pytest
 
 import lr_widget
 from lr_widget._frontend import NPM_NAME, NPM_RANGE
+from lr_widget.bulletin import Bulletin
 from lr_widget.controls import Button, Choice, Field, Message
 from lr_widget.epoch_table import EpochTable
 from lr_widget.legend import Legend
@@ -31,7 +32,8 @@ SOURCES = ROOT / "js" / "src"
 ROOMS = Path(lr_widget.__file__).parent
 PACKAGE = json.loads((ROOT / "js" / "package.json").read_text("utf-8"))
 EXTENSION = f"share/jupyter/labextensions/{NPM_NAME}"
-WIDGETS = [Button, Choice, EpochTable, Field, Legend, LRPicker, Message, Options]
+WIDGETS = [Bulletin, Button, Choice, EpochTable, Field, Legend, LRPicker, Message]
+WIDGETS += [Options]
 
 
 # One truth ----------------------------------------------------------------------
@@ -86,7 +88,8 @@ def test_python_and_typescript_agree_on_names_and_values(widget):
         value = names[text] if text in names else json.loads(text.replace("'", '"'))
         assert value == own[name], name
     exports = (SOURCES / "index.ts").read_text("utf-8")
-    for name in (own["_model_name"], own["_view_name"]):
+    views = [own["_view_name"]] if "_view_name" in own else []  # a bulletin has none
+    for name in (own["_model_name"], *views):
         assert re.search(rf"\b{name}\b", exports)
         assert re.search(rf"export class {name}\b", sources())
 

@@ -1,3 +1,4 @@
+export { BulletinModel } from './bulletin';
 export { ButtonModel, ButtonView } from './button';
 export { ChoiceModel, ChoiceView } from './choice';
 export { FieldModel, FieldView } from './field';
