@@ -38,6 +38,7 @@ def compare(
     snapshot_device: str = "cpu",
     valid_every: int | None = None,
     valid_batches: int = 4,
+    cuda_graph: bool = False,
 ) -> Generator[Progress, None, str]:
     """Make a range test for each variation, one after the other, and leave no trace.
 
@@ -72,8 +73,10 @@ def compare(
         How often to repeat each sweep, with seeds 0, 1, ..., or the seeds themselves:
         of Python, NumPy, torch, and the loader's own generators. They change what is
         drawn, not the weights at the start. Default: one sweep, not seeded.
-    start_lr, end_lr, num_iter, stop_div, snapshot_device, valid_every, valid_batches
+    start_lr, end_lr, num_iter, stop_div, snapshot_device
         As in `range_test`, for each sweep.
+    valid_every, valid_batches, cuda_graph
+        Likewise.
 
     Yields
     ------
@@ -104,6 +107,7 @@ def compare(
         "snapshot_device": snapshot_device,
         "valid_every": valid_every,
         "valid_batches": valid_batches,
+        "cuda_graph": cuda_graph,
     }
     range_test(task, **sweep).close()  # not begun: it has looked at its arguments
     planned = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import ipywidgets
@@ -46,7 +47,7 @@ class LRFinder(Fitter):
         As in `Task`.
     accumulate, clip_norm, autocast, scaler
         As in `Task`.
-    start_lr, end_lr, num_iter, valid_every, valid_batches
+    start_lr, end_lr, num_iter, valid_every, valid_batches, cuda_graph
         As in `range_test`.
 
     Attributes
@@ -102,6 +103,7 @@ class LRFinder(Fitter):
         num_iter: int = 100,
         valid_every: int | None = None,
         valid_batches: int = 4,
+        cuda_graph: bool = False,
     ) -> None:
         sweep_lrs(start_lr, end_lr, num_iter)
         self.task = Task(
@@ -124,10 +126,13 @@ class LRFinder(Fitter):
             num_iter=num_iter,
             valid_every=valid_every,
             valid_batches=valid_batches,
+            cuda_graph=cuda_graph,
         ).close()  # not begun: it has looked at its arguments
         self.start_lr, self.end_lr, self.num_iter = start_lr, end_lr, num_iter
         self.valid_every, self.valid_batches = valid_every, valid_batches
-        super().__init__(start_lr, end_lr, self._measures(), Surroundings)
+        self.cuda_graph = cuda_graph
+        around = partial(Surroundings, apart=self.task.device)
+        super().__init__(start_lr, end_lr, self._measures(), Surroundings, around)
         self._subject, self._total = type(model).__name__, num_iter
 
     def range_test(
@@ -165,6 +170,7 @@ class LRFinder(Fitter):
                 snapshot_device=snapshot_device,
                 valid_every=self.valid_every,
                 valid_batches=self.valid_batches,
+                cuda_graph=self.cuda_graph,
             )
             curve = Curve(num_iter=steps)
             self._board.plan(start, end)
@@ -220,6 +226,7 @@ class LRFinder(Fitter):
                 stop_div=stop_div,
                 valid_every=self.valid_every,
                 valid_batches=self.valid_batches,
+                cuda_graph=self.cuda_graph,
             )
             times = {
                 checked_name(name): len(repeat_seeds(given.get("seeds", seeds)))

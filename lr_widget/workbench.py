@@ -53,8 +53,9 @@ class Workbench(ipywidgets.VBox):
         What the chart spans before there is a curve.
     measures
         What a sweep will measure.
-    surroundings
-        Called in a thread it gives its settings, to be entered in another thread.
+    surroundings, around
+        Called in a thread each gives its settings, to be entered in another thread: in
+        those that handle what a person does, and in that of a run.
     """
 
     lr = CFloat(None, allow_none=True)
@@ -66,8 +67,9 @@ class Workbench(ipywidgets.VBox):
         end_lr: float,
         measures: Iterable[str],
         surroundings: Callable[[], Callable[[], AbstractContextManager[object]]],
+        around: Callable[[], Callable[[], AbstractContextManager[object]]],
     ) -> None:
-        self._around, self._surroundings = surroundings, surroundings()
+        self._around, self._surroundings = around, surroundings()
         self._run: Run | None = None
         self._job, self._made, self._total = "range test", 0, 0
         self._fitting, self._said = False, ""

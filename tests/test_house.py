@@ -16,16 +16,18 @@ CORRIDORS = {
     "archive": set(),
     "arguments": set(),
     "axis": set(),
-    "batch": set(),
+    "batch": {"readback"},
     "best": {"curve", "state", "task"},
     "board": {"annotation", "axis", "chart", "controls", "curves", "legend"}
     | {"options", "palette", "picker", "poster", "reading"},
+    "bulletin": {"_frontend"},
+    "capturable": set(),
     "chance": {"loader", "state", "task"},
     "chart": {"axis", "curve", "curves", "figure", "line", "palette", "repeats"},
     "checkpoint": {"chance", "curve", "dump", "feed", "likeness", "loader", "plan"}
     | {"state", "task"},
     "comparison": {"curve", "loader", "snapshot", "sweep", "task"},
-    "controls": {"_frontend"},
+    "controls": {"_frontend", "bulletin"},
     "curve": {"archive", "plot", "series", "suggestion"},
     "curves": {"curve", "repeats"},
     "cycle": set(),
@@ -36,11 +38,11 @@ CORRIDORS = {
     "epoch_table": {"_frontend", "controls", "curve"},
     "fall": set(),
     "feed": {"chance", "task"},
-    "figure": {"axis", "line", "palette"},
+    "figure": {"axis", "bulletin", "line", "palette"},
     "finder": {"comparison", "curve", "curves", "fitter", "repeats", "run", "sweep"}
     | {"task"},
     "fine_tuning": {"curve", "fit", "peak", "plan", "schedule", "task"},
-    "fit": {"checkpoint", "curve", "loader", "plan", "task"},
+    "fit": {"checkpoint", "curve", "loader", "plan", "readback", "task"},
     "fit_board": {"curve", "cycle", "fit_chart", "fit_panel"},
     "fit_chart": {"axis", "curve", "figure", "line", "palette"},
     "fit_panel": {"axis", "controls", "curve", "cycle", "epoch_table", "fit_chart"}
@@ -48,13 +50,15 @@ CORRIDORS = {
     "fitter": {"best", "curve", "fine_tuning", "fit", "one_cycle", "peak", "plan"}
     | {"run", "schedule", "session", "snapshot", "task", "weights"}
     | {"workbench"},
+    "form": set(),
     "freezing": set(),
+    "graph": {"capturable", "form", "recorder", "task"},
     "herald": set(),
     "legend": {"_frontend", "controls"},
     "likeness": {"chance", "plan", "state", "task"},
-    "line": set(),
+    "line": {"bulletin"},
     "loader": set(),
-    "metric": {"arguments", "curve"},
+    "metric": {"arguments", "curve", "readback"},
     "one_cycle": {"curve", "fit", "peak", "plan", "schedule", "task"},
     "options": {"_frontend", "controls"},
     "palette": set(),
@@ -67,11 +71,21 @@ CORRIDORS = {
     "plane": {"placement"},
     "plot": {"axis", "series"},
     "poster": {"axis", "curves", "line", "palette", "picture", "repeats"},
+    "readback": set(),
     "reading": {"axis", "suggestion"},
+    "recorder": set(),
     "repeats": {"curve", "plot", "series", "suggestion"},
     "run": set(),
     "schedule": {"peak"},
-    "schedule_chart": {"axis", "curve", "figure", "line", "palette", "synopsis"},
+    "schedule_chart": {
+        "axis",
+        "bulletin",
+        "curve",
+        "figure",
+        "line",
+        "palette",
+        "synopsis",
+    },
     "series": {"archive"},
     "session": {"archive", "curve", "curves", "cycle", "options"},
     "snapshot": {"loader", "task", "undo"},
@@ -79,15 +93,16 @@ CORRIDORS = {
     "still": {"poster"},
     "suggestion": {"fall"},
     "surroundings": set(),
-    "sweep": {"batch", "curve", "divergence", "peak", "snapshot", "task"},
+    "sweep": {"batch", "curve", "divergence", "graph", "peak", "readback"}
+    | {"snapshot", "task"},
     "synopsis": {"axis"},
     "task": {"arguments", "batch", "device", "freezing", "metric", "surroundings"}
     | {"update"},
     "undo": set(),
     "update": set(),
     "weights": {"archive"},
-    "workbench": {"axis", "board", "controls", "curve", "curves", "cycle", "fit_board"}
-    | {"herald", "options", "panel", "run", "session", "still"},
+    "workbench": {"axis", "board", "bulletin", "controls", "curve", "curves", "cycle"}
+    | {"fit_board", "herald", "options", "panel", "run", "session", "still"},
 }
 
 # Two floors; what is on neither is the widget's.
@@ -107,7 +122,8 @@ ENGINE = {"batch", "comparison", "herald", "loader", "one_cycle", "peak", "run"}
 ENGINE |= {"schedule", "snapshot", "sweep", "task", "undo", "update", "weights"}
 ENGINE |= {"arguments", "device", "freezing", "metric", "surroundings"}
 ENGINE |= {"best", "chance", "checkpoint", "dump", "feed", "fine_tuning", "fit"}
-ENGINE |= {"likeness", "plan", "state"}
+ENGINE |= {"likeness", "plan", "state", "readback"}
+ENGINE |= {"capturable", "form", "graph", "recorder"}
 
 
 def imports(room: str) -> tuple[set[str], set[str]]:
