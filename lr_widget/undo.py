@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import operator
 import random
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,6 +16,10 @@ from torch.nn.parameter import is_lazy
 
 #: Puts one thing back.
 Undo = Callable[[], object]
+
+
+#: Most of what objects hold, and never changed in place: told apart at once.
+_PLAIN = frozenset({type(None), bool, int, float, str, type, types.FunctionType})
 
 
 class Seen:
@@ -54,12 +59,14 @@ def attributes(owner: object, seen: Seen) -> Iterator[Undo]:
         if "_hooks" in name and isinstance(value, dict):
             if value:
                 yield _hooks(value)
-        else:
+        elif type(value) not in _PLAIN:
             yield from contents(value, seen)
 
 
 def contents(value: Any, seen: Seen) -> Iterator[Undo]:
     """What a tensor, a generator or a container holds, and so on inwards."""
+    if type(value) in _PLAIN:
+        return
     if not isinstance(value, (Tensor, list, dict, tuple)):
         yield from generator(value)
     elif not seen.first(value):
