@@ -101,17 +101,21 @@ class Curve:
             if name in RESERVED:
                 raise ValueError(f"metrics has {name!r}, which is taken: rename it")
         with self._lock:
-            step = len(self._series["loss"].values)
-            values = {"loss": point.loss, **point.metrics}
+            loss = self._series["loss"]
+            step = len(loss.values)
+            loss.append(step, point.lr, point.loss)
+            for name, value in point.metrics.items():
+                self._measure(name).append(step, point.lr, value)
             if point.momentum is not None:
-                values["momentum"] = point.momentum
-            for name, value in values.items():
-                if name not in self._series:
-                    # A new dict: who goes through the measures keeps the old one.
-                    self._series = {**self._series, name: Series()}
-                self._series[name].append(step, point.lr, value)
+                self._measure("momentum").append(step, point.lr, point.momentum)
             if point.epoch is not None:
                 self.epochs.append(point.epoch)
+
+    def _measure(self, name: str) -> Series:
+        if name not in self._series:
+            # A new dict: who goes through the measures keeps the old one.
+            self._series = {**self._series, name: Series()}
+        return self._series[name]
 
     def __len__(self) -> int:
         return len(self.losses)

@@ -14,8 +14,9 @@ from .bulletin import Posted
 Array = NDArray[np.float64]
 Places = NDArray[np.intp]
 
-#: Most points that are drawn of one line: a frame costs the same at any length.
-MAX_POINTS = 2000
+#: Most points that are drawn of one line, about as many as a chart has pixels across: a
+#: frame costs the same at any length.
+MAX_POINTS = 1000
 
 #: So many of the first values are always looked at.
 _HEAD = 256

@@ -27,9 +27,9 @@ from .run import ENDS, Run
 from .session import Session
 from .still import Still
 
-#: Frames published per second at most; the last one always is. Of a run so long that a
-#: frame takes more than a twentieth of the time between two, fewer, but one a second.
-_RATE, _SHARE, _SLOWEST = 15, 0.05, 1.0
+#: Frames published per second at most; the last one always is. Where a frame takes the
+#: CPU more than a fiftieth of the time between two there are fewer, but one a second.
+_RATE, _SHARE, _SLOWEST = 15, 0.02, 1.0
 
 #: The options that a file has: how a curve is drawn, not what part of it is seen.
 _SAVED = ("beta", "measure", "y_log", "regions", "snap")
@@ -421,13 +421,13 @@ class Workbench(ipywidgets.VBox):
         with self._lock:
             if self._closed:
                 return
-            begun = time.monotonic()
+            begun, busy = time.monotonic(), time.thread_time()
             if self._fitting:
                 self._fit_board.show()
             else:
                 self._board.grow(self._grown)
             self._panel.show_progress(self._job, self.state, self._made, self._total)
-        took = time.monotonic() - begun  # with the message: it is sent by now
+        took = time.thread_time() - busy  # with the message: it is sent by now
         self._due = begun + min(max(1 / _RATE, took / _SHARE), _SLOWEST)
 
     def _paint_pick(self) -> None:

@@ -56,6 +56,14 @@ def finder_of(model, batches, loss_fn):
 finder, images = finder_of(*mlp()), finder_of(*cnn())
 
 def bare(finder, steps):
+    '''Seconds of as many steps, in a thread of their own, as a sweep's are.'''
+    took = []
+    thread = threading.Thread(target=lambda: took.append(trained(finder, steps)))
+    thread.start()
+    thread.join()
+    return took[0]
+
+def trained(finder, steps):
     '''Seconds of as many steps of the same model on the same batches.'''
     task = finder.task
     batches = task.loader
@@ -303,25 +311,34 @@ class Watch:
         return figures
 
     def main_thread(self, tries: Tries) -> list[Figure]:
-        """Milliseconds of the page's main thread for each frame while it streams."""
+        """Milliseconds of the page's main thread for each frame while it streams.
+
+        Without what the page is busy with anyway, such as the blinking of a cursor.
+        """
         figures = []
+        idle, seconds = self._work(), 2.0
+        self.tab.evaluate("window.received = []")
+        self.tab.wait_for_timeout(1e3 * seconds)
+        anyway = (self._work()[0] - idle[0]) / seconds
         for length in (LENGTHS[0], LENGTHS[-1]):
             self._stream(length, tries.seconds)
             self.tab.evaluate(COUNT, False)
             tasks, scripts = [], []
-            before = self._work()
-            until = time.monotonic() + tries.seconds * 0.8
+            before, at = self._work(), time.monotonic()
+            until = at + tries.seconds * 0.8
             while time.monotonic() < until:
-                self.tab.wait_for_timeout(400)
-                after = self._work()
+                self.tab.wait_for_timeout(800)
+                after, now = self._work(), time.monotonic()
                 frames = after[2] - before[2]
                 if frames:
-                    tasks.append(1e3 * (after[0] - before[0]) / frames)
+                    busy = after[0] - before[0] - anyway * (now - at)
+                    tasks.append(1e3 * busy / frames)
                     scripts.append(1e3 * (after[1] - before[1]) / frames)
-                before = after
+                before, at = after, now
             self._settle()
             subject = f"{length:,} steps"
-            note = f"script {_median(scripts):.1f} ms; median of {len(tasks)} windows"
+            note = f"script {_median(scripts):.1f} ms; median of {len(tasks)} windows;"
+            note += f" besides, the page takes {1e3 * anyway:.0f} ms a second"
             ms = _median(tasks)
             figures.append(
                 Figure(subject, "lr_widget", ms, "ms a frame", 16.0, note=note)
