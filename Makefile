@@ -21,7 +21,7 @@ FRONTEND := $(if $(wildcard PKG-INFO),,$(EXTENSION)) $(LINK)
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help demo test lint test-js test-python test-browser build watch clean
-.PHONY: picture chromium python node soak
+.PHONY: picture chromium python node soak benchmarks
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 20
@@ -59,6 +59,11 @@ test-python: node .venv/dev $(FRONTEND) ## the Python tests without browser and 
 soak: node .venv/dev $(FRONTEND) ## long use: leaks, random moments, deep searches
 	SOAK=1 HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -o timeout=1800 \
 	  tests/test_soak.py tests/test_finder_machine.py
+
+benchmarks: node .venv/dev .venv/benchmarks $(FRONTEND) chromium ## ours beside the rivals: three quarters of an hour
+	@mkdir -p .test
+	$(BIN)/python -m tests.benchmarks --json .test/benchmarks.json \
+	  --markdown tests/benchmarks/results.md
 
 test-browser: node .venv/dev $(FRONTEND) chromium ## the tests in Chromium
 	$(BIN)/python -m pytest -m browser
@@ -98,6 +103,12 @@ node: python
 # Make builds the front end below, only when it changed; pip need not.
 .venv/demo .venv/dev: pyproject.toml constraints.txt | .venv/pyvenv.cfg
 	SKIP_JUPYTER_BUILDER=1 $(BIN)/python -m pip install -e '.[$(@F)]' -c constraints.txt
+	@touch $@
+
+# fastai asks for torchvision and spacy, of which nothing is used here.
+.venv/benchmarks: pyproject.toml constraints.txt | .venv/pyvenv.cfg
+	SKIP_JUPYTER_BUILDER=1 $(BIN)/python -m pip install -e '.[benchmarks]' -c constraints.txt
+	$(BIN)/python -m pip install --no-deps fastai -c constraints.txt
 	@touch $@
 
 $(MODULES): js/package.json js/package-lock.json | node

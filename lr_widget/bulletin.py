@@ -103,19 +103,23 @@ class Bulletin(ipywidgets.Widget):
             self._noted.setdefault(widget, {}).update(names)
 
     def post(self) -> None:
-        """Send what has been noted."""
+        """Send what has been noted; what one widget cannot give keeps back no other."""
         noted, self._noted = self._noted, {}
         entries: list[list[Any]] = []
         buffers: list[Any] = []
-        try:
-            for widget, names in noted.items():
+        errors: list[Exception] = []
+        for widget, names in noted.items():
+            try:
                 if widget.comm is not None:
                     state, paths, found = _remove_buffers(widget.get_state([*names]))
                     entries.append([widget.model_id, state, paths])
                     buffers += found
-        finally:
-            if entries:
-                self.send(entries, buffers)
+            except Exception as error:
+                errors.append(error)
+        if entries:
+            self.send(entries, buffers)
+        if errors:
+            raise errors[0]
 
 
 def _opened() -> Bulletin | None:

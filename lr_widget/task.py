@@ -48,7 +48,8 @@ class Task:
         a mapping, which the model gets as keyword arguments: with a `loss_fn` all but
         `target_key`, without one everything, and the model then returns its own loss
         (`output.loss`, `output["loss"]` or `output[0]`, as Hugging Face models do).
-        Tensors anywhere in a batch are moved to the model's device.
+        Tensors anywhere in a batch are moved to the model's device; to CUDA without
+        waiting, so that a loader must not write again into pinned memory that it gave.
     loss_fn : callable `(output, target) -> scalar tensor`, optional
         Not needed with `step`, or with a model that returns its own loss.
     optimizer : torch.optim.Optimizer, optional

@@ -44,6 +44,18 @@ def short(tmp_path_factory):
     return done.stdout, record, (folder / "x.md").read_text("utf-8")
 
 
+@pytest.mark.browser
+def test_a_short_run_in_the_browser_measures_what_watching_costs(tmp_path):
+    path = tmp_path / "x.json"
+    command = [sys.executable, "-m", "tests.benchmarks", "watching", "--short"]
+    done = subprocess.run([*command, "--json", str(path)], cwd=ROOT, timeout=240)
+    assert done.returncode == 0
+    (found,) = json.loads(path.read_text("utf-8"))["benchmarks"]
+    assert not found["absent"]
+    units = {figure["unit"] for figure in found["figures"]}
+    assert {"x bare", "us a step", "messages/s", "kB a frame", "ms"} <= units
+
+
 def test_a_short_run_measures_every_benchmark_and_every_figure_is_a_number(short):
     _, record, _ = short
     assert [found["name"] for found in record["benchmarks"]] == list(HEADLESS)

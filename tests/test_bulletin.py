@@ -112,6 +112,26 @@ def test_a_frame_within_a_frame_is_part_of_it(wire):
     assert {*posted(message)} == {words.model_id, bar.model_id}
 
 
+def test_what_one_widget_cannot_give_keeps_back_no_other(wire):
+    class Broken(HTML):
+        def get_state(self, key=None, drop_defaults=False):
+            if key is not None and "value" in key:
+                raise ZeroDivisionError
+            return super().get_state(key, drop_defaults)
+
+    bulletin, broken, after = Bulletin(), Broken(), HTML()
+    wire.clear()
+
+    def paint():
+        with bulletin:
+            broken.value = "a"
+            after.value = "b"
+
+    with pytest.raises(ZeroDivisionError):
+        paint()
+    assert posted(wire[0]) == {after.model_id: {"value": "b"}}
+
+
 def test_what_was_changed_before_an_error_is_posted(wire):
     bulletin, words = Bulletin(), HTML()
     wire.clear()

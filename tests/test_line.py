@@ -10,22 +10,8 @@ from lr_widget.curves import Curves
 from lr_widget.figure import Linear
 from lr_widget.line import MAX_POINTS, Line, sample, thin
 
-LENGTHS = [
-    1,
-    999,
-    1000,
-    1001,
-    1999,
-    2000,
-    2001,
-    2500,
-    3999,
-    4001,
-    7000,
-    7001,
-    20_000,
-    50_003,
-]
+LENGTHS = [1, 999, 1000, 1001, 1999, 2000, 2001, 2500, 3999, 4001, 7000, 7001]
+LENGTHS += [20_000, 50_003]
 
 
 def values(kind):

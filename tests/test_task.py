@@ -1,5 +1,6 @@
 """Task: what it takes, what it refuses, and one training step."""
 
+import contextlib
 import threading
 from collections import namedtuple
 from types import SimpleNamespace
@@ -507,3 +508,32 @@ def test_a_sweep_under_autocast_is_the_same_in_a_thread():
     assert len(here) == 6
     assert here == there
     assert here != list(range_test(subject(), num_iter=6))
+
+
+def nested_losses(outer):
+    """Losses of a task with an autocast of its own, inside the caller's or not."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 1))
+    batch = torch.randn(8, 4), torch.randn(8, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    task = Task(model, [batch], nn.MSELoss(), optimizer, autocast=torch.bfloat16)
+    with outer:
+        return [float(task.step(batch)) for _ in range(6)]
+
+
+def test_an_autocast_inside_the_callers_trains_on_the_weights_of_now():
+    alone = nested_losses(contextlib.nullcontext())
+    assert nested_losses(torch.autocast("cpu", dtype=torch.bfloat16)) == alone
+    assert alone[-1] < alone[0] / 2
+
+
+def test_after_a_sweep_the_callers_autocast_casts_the_weights_anew():
+    torch.manual_seed(0)
+    model = nn.Linear(4, 1)
+    batch = torch.randn(8, 4), torch.randn(8, 1)
+    task = Task(model, [batch], nn.MSELoss())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        before = model(batch[0])
+        for _ in range_test(task, num_iter=5, end_lr=1.0):
+            pass
+        assert torch.equal(model(batch[0]), before)
