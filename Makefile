@@ -60,7 +60,7 @@ soak: node .venv/dev $(FRONTEND) ## long use: leaks, random moments, deep search
 	SOAK=1 HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -o timeout=1800 \
 	  tests/test_soak.py tests/test_finder_machine.py
 
-benchmarks: node .venv/dev .venv/benchmarks $(FRONTEND) chromium ## ours beside the rivals: three quarters of an hour
+benchmarks: node .venv/dev .venv/benchmarks $(FRONTEND) chromium ## ours beside the rivals: half an hour
 	@mkdir -p .test
 	$(BIN)/python -m tests.benchmarks --json .test/benchmarks.json \
 	  --markdown tests/benchmarks/results.md

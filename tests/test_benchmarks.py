@@ -25,6 +25,16 @@ import lr_widget
 ROOT = Path(__file__).parents[1]
 
 
+def test_a_benchmark_that_fails_is_a_row_and_keeps_back_no_other(monkeypatch):
+    def fail(short):
+        raise ZeroDivisionError("of no importance")
+
+    monkeypatch.setattr(memory, "measure", fail)
+    (row,) = run("memory", short=True).rows
+    assert isinstance(row, Absent)
+    assert "failed: ZeroDivisionError: of no importance" in row.reason
+
+
 # The whole ----------------------------------------------------------------------------
 
 

@@ -1,7 +1,7 @@
 """`python -m tests.benchmarks`: run them all, or some, and print the table.
 
 Run it on a machine that does nothing else. Whole, it takes about half an hour with all
-rivals installed; `--short` takes seconds, and its figures mean nothing: it shows that
+rivals installed, most of it for `memory`; `--short` takes seconds, and its figures mean nothing: it shows that
 the harness runs.
 """
 
@@ -37,6 +37,8 @@ def run(name: str, *, short: bool) -> Result:
         rows = module.measure(short)
     except Absent as absent:
         rows = [absent]
+    except Exception as error:  # the others have taken half an hour: they are kept
+        rows = [Absent(f"failed: {type(error).__name__}: {error}")]
     return Result(name, title, about, time.perf_counter() - begun, rows)
 
 

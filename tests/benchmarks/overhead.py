@@ -51,10 +51,10 @@ class Race:
 
 
 RACES = (
-    Race(MLP, 100, 41, 1.05),
-    Race(MLP, 1000, 21, 1.05),
-    Race(CNN, 30, 21, 1.01),
-    Race(TRANSFORMER, 30, 7, 1.01),
+    Race(MLP, 100, 31, 1.05),
+    Race(MLP, 1000, 9, 1.05),
+    Race(CNN, 20, 9, 1.01),
+    Race(TRANSFORMER, 6, 5, 1.01),
 )
 SHORT = (Race(MLP, 20, 2, 1.05), Race(CNN, 6, 1, 1.01))
 
