@@ -1,8 +1,8 @@
 """`python -m tests.benchmarks`: run them all, or some, and print the table.
 
 Run it on a machine that does nothing else. Whole, it takes about half an hour with all
-rivals installed, most of it for `memory`; `--short` takes seconds, and its figures mean nothing: it shows that
-the harness runs.
+rivals installed, half of it for `memory`. `--short` takes seconds, and its figures mean
+nothing: it shows that the harness runs.
 """
 
 from __future__ import annotations
