@@ -297,3 +297,23 @@ def _optimizer(parts: dict[str, Any], optimizer: Optimizer) -> None:
 
 def _plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+#: How a step is made, as arguments of a Task.
+RECIPES = {
+    "plain": {},
+    "accumulate": {"accumulate": 2},
+    "clip": {"clip_norm": 0.3},
+    "bf16": {"autocast": torch.bfloat16},
+    "all": {"accumulate": 2, "clip_norm": 0.3, "autocast": torch.bfloat16},
+}
+
+
+def returned(generator):
+    """The points, and the generator's last word."""
+    points = []
+    while True:
+        try:
+            points.append(next(generator))
+        except StopIteration as last:
+            return points, last.value

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 from driving import LONG, Gate
-from subjects import changes, fingerprint, seeded
+from subjects import RECIPES, changes, fingerprint, returned, seeded
 from torch import nn
 from torch.amp import GradScaler
 from torch.optim import SGD, Adagrad, Adam, AdamW, RMSprop
@@ -79,13 +79,6 @@ OPTIMIZERS = {
     "AdamW, for-loop": lambda model: AdamW(model.parameters(), foreach=False),
     "RMSprop": lambda model: RMSprop(model.parameters(), momentum=0.5),
 }
-RECIPES = {
-    "plain": {},
-    "accumulate": {"accumulate": 2},
-    "clip": {"clip_norm": 0.3},
-    "bf16": {"autocast": torch.bfloat16},
-    "all": {"accumulate": 2, "clip_norm": 0.3, "autocast": torch.bfloat16},
-}
 
 
 def subject(optimizer="SGD, momentum", batches=None, used=0, dropout=0.0, **kwargs):
@@ -106,16 +99,6 @@ def sweep(task, num_iter=24, **kwargs):
         task, start_lr=1e-5, end_lr=3e-3, num_iter=num_iter, stop_div=False, **kwargs
     )
     return [point.loss for point in points]
-
-
-def returned(generator):
-    """The points, and the generator's last word."""
-    points = []
-    while True:
-        try:
-            points.append(next(generator))
-        except StopIteration as last:
-            return points, last.value
 
 
 def all_of(task):

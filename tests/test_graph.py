@@ -13,7 +13,17 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
-from subjects import CLASSES, SIDE, Net, batches, changes, fingerprint, seeded, subject
+from subjects import (
+    CLASSES,
+    RECIPES,
+    SIDE,
+    Net,
+    batches,
+    changes,
+    fingerprint,
+    seeded,
+    subject,
+)
 from torch import nn
 from torch.amp import GradScaler
 from torch.nn.utils.rnn import pack_sequence
@@ -149,13 +159,6 @@ OPTIMIZERS = {
     "RMSprop": lambda model: RMSprop(model.parameters(), momentum=0.5),
     "RMSprop, for-loop": lambda model: RMSprop(model.parameters(), foreach=False),
     "NAdam": lambda model: NAdam(model.parameters()),
-}
-RECIPES = {
-    "plain": {},
-    "accumulate": {"accumulate": 2},
-    "clip": {"clip_norm": 0.3},
-    "bf16": {"autocast": torch.bfloat16},
-    "all": {"accumulate": 2, "clip_norm": 0.3, "autocast": torch.bfloat16},
 }
 
 

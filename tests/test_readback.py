@@ -6,6 +6,7 @@ a test lets them. `test_cuda.py` does the same on a GPU.
 
 import pytest
 import torch
+from subjects import returned
 from torch import Tensor, nn
 
 import lr_widget.readback
@@ -203,13 +204,7 @@ def test_a_sweep_is_a_step_ahead_of_its_losses(late):
 
 def test_no_point_comes_after_the_diverged_one_and_all_is_put_back(request):
     def sweep(of):
-        points = range_test(of, start_lr=1e-3, end_lr=1e6, num_iter=60)
-        seen = []
-        while True:
-            try:
-                seen.append(next(points))
-            except StopIteration as last:
-                return seen, last.value
+        return returned(range_test(of, start_lr=1e-3, end_lr=1e6, num_iter=60))
 
     prompt, end = sweep(task())
     assert end == "diverged"

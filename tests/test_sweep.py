@@ -7,7 +7,16 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from subjects import batches, changes, cnn, fingerprint, pictures, seeded, subject
+from subjects import (
+    batches,
+    changes,
+    cnn,
+    fingerprint,
+    pictures,
+    returned,
+    seeded,
+    subject,
+)
 from torch import nn
 from torch.optim import SGD, AdamW
 
@@ -24,17 +33,6 @@ def watched(task):
         )
     )
     return used
-
-
-def returned(generator):
-    """The points, and the generator's last word."""
-    points, end = [], []
-
-    def relay():
-        end.append((yield from generator))
-
-    points += relay()
-    return points, end[0]
 
 
 # LRs ----------------------------------------------------------------------------------
