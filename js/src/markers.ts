@@ -12,9 +12,14 @@ export interface Suggestion {
   readonly y: number;
   readonly color: string;
   readonly reason: string;
+  /// Why it should not be trusted; empty where it can be.
+  readonly doubt: string;
   /// What the suggestion is a tenth of.
   readonly origin: { readonly lr: number; readonly y: number } | null;
 }
+
+// The suggestion that stands out, and keeps its number wherever there is a label.
+const MAIN = 'fall';
 
 interface Marker {
   readonly suggestion: Suggestion;
@@ -26,11 +31,19 @@ interface Marker {
 }
 
 /// The suggestions on the curve: a dot, a drop line to the axis, a label beside it.
+/// The main one is larger than the others; what is in doubt is hollow and grey.
 export class Markers {
   readonly node = element('g', 'lr-widget-markers');
   private markers: Marker[] = [];
 
-  show(suggestions: readonly Suggestion[], axes: Axes, plot: Size, narrow: boolean) {
+  /// Draws them, with no label on what is `taken` already.
+  show(
+    suggestions: readonly Suggestion[],
+    axes: Axes,
+    plot: Size,
+    narrow: boolean,
+    taken: readonly Spot[],
+  ): void {
     this.node.replaceChildren();
     this.markers = suggestions
       .filter(({ lr, y }) => shows(axes.x, lr) && Number.isFinite(y))
@@ -40,8 +53,10 @@ export class Markers {
     this.node.append(...this.markers.map(({ drop }) => drop));
     const joins = this.markers.flatMap((marker) => join(marker, axes) ?? []);
     this.node.append(...joins.map(({ node }) => node));
-    this.node.append(...this.markers.filter((m) => m.inside).map(dot));
-    this.label(plot, narrow, joins.map(spotOf));
+    const dots = this.markers.filter((m) => m.inside).map(dot);
+    // The first suggestion is on top.
+    this.node.append(...dots.reverse());
+    this.label(plot, narrow, [...joins.map(spotOf), ...taken]);
   }
 
   /// The suggestion whose dot is within `reach` pixels, or whose label is there.
@@ -50,10 +65,10 @@ export class Markers {
     let found: Suggestion | null = null;
     for (const { suggestion, dot, inside } of this.markers) {
       const distance = Math.hypot(dot.x - pixel.x, dot.y - pixel.y);
-      if (inside && distance <= least) {
-        least = distance;
-        found = suggestion;
-      }
+      const nearer = found ? distance < least : distance <= least;
+      if (!inside || !nearer) continue;
+      least = distance;
+      found = suggestion;
     }
     const labelled = this.markers.find(({ spot }) => spot && covers(spot, pixel));
     return found ?? labelled?.suggestion ?? null;
@@ -67,13 +82,12 @@ export class Markers {
   }
 
   private label(plot: Size, narrow: boolean, taken: Spot[]): void {
-    const texts = this.markers.map(({ suggestion: { name, lr } }) =>
-      text(name, narrow ? name : `${name} ${lrText(lr)}`),
-    );
+    const texts = this.markers.map(({ suggestion }) => text(suggestion, narrow));
     this.node.append(...texts);
-    const drops: Drop[] = this.markers.map(({ dot }, i) => ({
+    const drops: Drop[] = this.markers.map(({ dot, suggestion }, i) => ({
       ...dot,
       length: lengthOf(texts[i] as SVGTextElement),
+      main: suggestion.name === MAIN,
     }));
     for (const [i, spot] of spots(drops, plot, taken).entries()) {
       const [marker, words] = [this.markers[i] as Marker, texts[i] as SVGTextElement];
@@ -99,19 +113,27 @@ function mark(suggestion: Suggestion, axes: Axes, plot: Size): Marker {
   return { suggestion, dot, inside: shows(axes.y, y), drop, spot: null };
 }
 
-function dot({ suggestion: { name, color }, dot }: Marker): SVGCircleElement {
-  const node = element('circle', 'lr-widget-suggestion');
-  node.dataset['name'] = name;
-  place(node, { cx: dot.x, cy: dot.y, r: 5 });
+function dot({ suggestion, dot }: Marker): SVGCircleElement {
+  const { name, color, doubt } = suggestion;
+  const node = named(element('circle', 'lr-widget-suggestion'), suggestion);
+  place(node, { cx: dot.x, cy: dot.y, r: name === MAIN ? 7 : 4 });
   // A colour of the kernel's choice goes where it can be nothing but a colour.
-  node.style.fill = color;
+  if (!doubt) node.style.fill = color;
   return node;
 }
 
-function text(name: string, words: string): SVGTextElement {
-  const node = element('text', 'lr-widget-text');
+function text(suggestion: Suggestion, narrow: boolean): SVGTextElement {
+  const { name, lr } = suggestion;
+  const node = named(element('text', 'lr-widget-text'), suggestion);
+  node.textContent = narrow && name !== MAIN ? name : `${name} ${lrText(lr)}`;
+  return node;
+}
+
+/// The node with what its style and the pointer go by.
+function named<T extends SVGElement>(node: T, { name, doubt }: Suggestion): T {
   node.dataset['name'] = name;
-  node.textContent = words;
+  node.classList.toggle('lr-widget-main', name === MAIN);
+  node.classList.toggle('lr-widget-doubtful', Boolean(doubt));
   return node;
 }
 
@@ -131,7 +153,7 @@ function join({ suggestion, dot, inside }: Marker, axes: Axes): Join | null {
   const line = element('line', 'lr-widget-join');
   place(line, { x1: dot.x, y1: dot.y, x2: x, y2: y });
   const hollow = element('circle', 'lr-widget-origin');
-  place(hollow, { cx: x, cy: y, r: 5 });
+  place(hollow, { cx: x, cy: y, r: 4 });
   const by = element('text', 'lr-widget-text');
   by.textContent = `÷${Number((origin.lr / lr).toPrecision(3))}`;
   const middle = { x: (dot.x + x) / 2, y: (dot.y + y) / 2 - ROW / 2 };

@@ -1,5 +1,8 @@
+import { shows } from './axis';
+import { Band, type Stretch } from './band';
 import type { Pixel } from './box';
 import { Crosshair, type Sight } from './crosshair';
+import { type Level, Levels } from './levels';
 import { Markers, type Suggestion } from './markers';
 import { Pin } from './pin';
 import { ROW, type Size } from './placement';
@@ -21,12 +24,23 @@ export function isNarrow(plot: Plot): boolean {
   return plot.size.width < NARROW;
 }
 
-/// What the picker draws over the plot and, for the regions, under the curve.
+/// What was read off the curve.
+export interface Findings {
+  readonly regions: readonly Region[];
+  readonly band: Stretch | null;
+  readonly levels: readonly Level[];
+  readonly suggestions: readonly Suggestion[];
+}
+
+/// What the picker draws over the plot and, for grounds and level lines, under the
+/// curve.
 /// It lies beside the rect that takes the pointer, and takes no pointer itself.
 export class Overlay {
   readonly node = element('g', 'lr-widget-overlay');
   readonly ground = element('g', 'lr-widget-overlay');
   private readonly regions = new Regions();
+  private readonly band = new Band();
+  private readonly levels = new Levels();
   private readonly markers = new Markers();
   private readonly pick = new Pin('lr-widget-pick');
   private readonly draft = new Pin('lr-widget-draft');
@@ -35,25 +49,30 @@ export class Overlay {
   private labelY = TOP;
 
   constructor() {
-    this.ground.append(this.regions.bands);
+    this.ground.append(this.regions.bands, this.band.ground, this.levels.lines);
     // Lines first: no word is ever crossed out.
     this.node.append(
       this.crosshair.line,
       this.pick.node,
       this.draft.node,
       this.regions.names,
+      this.levels.names,
+      this.band.words,
       this.markers.node,
       this.crosshair.node,
     );
   }
 
-  showRegions(regions: readonly Region[], plot: Plot): void {
+  /// Draws the findings. Of their words, each gives way to those before.
+  showFindings({ regions, band, levels, suggestions }: Findings, plot: Plot): void {
+    const { x, size } = plot;
     this.labelY = regions.length ? TOP + ROW + 2 : TOP;
-    this.regions.show(regions, plot.x, plot.size);
-  }
-
-  showSuggestions(suggestions: readonly Suggestion[], plot: Plot): void {
-    this.markers.show(suggestions, plot, plot.size, isNarrow(plot));
+    this.regions.show(regions, x, size);
+    const taken = this.levels.show(levels, plot, size);
+    const lrs = [...suggestions, ...levels].map(({ lr }) => lr);
+    const lines = lrs.flatMap((lr) => (lr !== null && shows(x, lr) ? x(lr) : []));
+    taken.push(...this.band.show(band, x, size, lines));
+    this.markers.show(suggestions, plot, size, isNarrow(plot), taken);
   }
 
   suggestionAt(pixel: Pixel, reach: number): Suggestion | null {
