@@ -3,7 +3,7 @@ import type { Pixel } from './box';
 import type { Draft } from './draft';
 import { type Command, commandOf, type Move } from './keys';
 import type { Suggestion } from './markers';
-import type { Plot } from './overlay';
+import type { Plot } from './plot';
 import { moved, snapped } from './steps';
 import type { Traces } from './traces';
 import type { Viewport } from './viewport';

@@ -1,7 +1,7 @@
 import { shows } from './axis';
-import type { Size, Spot } from './placement';
+import type { Spot } from './placement';
+import type { Plot } from './plot';
 import { element, lengthOf, place } from './svg';
-import type { Axes } from './viewport';
 
 const EDGE = 4;
 // A name is above its line, or, where it would meet another, below it.
@@ -24,17 +24,18 @@ export class Levels {
   readonly names = element('g', 'lr-widget-levels');
 
   /// Draws them, and tells where their names are.
-  show(levels: readonly Level[], axes: Axes, plot: Size): Spot[] {
+  show(levels: readonly Level[], plot: Plot): Spot[] {
     this.lines.replaceChildren();
     this.names.replaceChildren();
-    const seen = levels.filter(({ y }) => Number.isFinite(y) && shows(axes.y, y));
+    const { width, height: bottom } = plot.size;
+    const seen = levels.filter(({ y }) => Number.isFinite(y) && shows(plot.y, y));
     const spots: Spot[] = [];
     for (const { name, y, lr } of seen) {
-      const height = axes.y(y);
-      this.line({ x1: 0, x2: plot.width, y1: height, y2: height });
-      if (lr !== null && shows(axes.x, lr)) {
-        const x = axes.x(lr);
-        this.line({ x1: x, x2: x, y1: height, y2: plot.height });
+      const height = plot.y(y);
+      this.line({ x1: 0, x2: width, y1: height, y2: height });
+      if (lr !== null && shows(plot.x, lr)) {
+        const x = plot.x(lr);
+        this.line({ x1: x, x2: x, y1: height, y2: bottom });
       }
       const spot = this.name(name, height, spots);
       if (spot) spots.push(spot);

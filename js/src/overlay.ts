@@ -5,24 +5,13 @@ import { Crosshair, type Sight } from './crosshair';
 import { type Level, Levels } from './levels';
 import { Markers, type Suggestion } from './markers';
 import { Pin } from './pin';
-import { ROW, type Size } from './placement';
+import { ROW } from './placement';
+import { isNarrow, type Plot } from './plot';
 import { lrText } from './readout';
 import { type Region, Regions } from './regions';
 import { element } from './svg';
-import type { Axes } from './viewport';
 
-// A plot less wide than this gets shorter texts.
-const NARROW = 420;
 const TOP = 14;
-
-/// Where things are: the axes and the size of the plot.
-export interface Plot extends Axes {
-  readonly size: Size;
-}
-
-export function isNarrow(plot: Plot): boolean {
-  return plot.size.width < NARROW;
-}
 
 /// What was read off the curve.
 export interface Findings {
@@ -68,11 +57,11 @@ export class Overlay {
     const { x, size } = plot;
     this.labelY = regions.length ? TOP + ROW + 2 : TOP;
     this.regions.show(regions, x, size);
-    const taken = this.levels.show(levels, plot, size);
+    const taken = this.levels.show(levels, plot);
     const lrs = [...suggestions, ...levels].map(({ lr }) => lr);
     const lines = lrs.flatMap((lr) => (lr !== null && shows(x, lr) ? x(lr) : []));
-    taken.push(...this.band.show(band, x, size, lines));
-    this.markers.show(suggestions, plot, size, isNarrow(plot), taken);
+    const foot = this.band.show(band, x, size, lines);
+    this.markers.show(suggestions, plot, taken, foot);
   }
 
   suggestionAt(pixel: Pixel, reach: number): Suggestion | null {

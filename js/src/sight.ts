@@ -3,7 +3,7 @@ import type { Pixel } from './box';
 import type { Sight } from './crosshair';
 import type { Reading } from './curve';
 import type { Suggestion } from './markers';
-import { isNarrow, type Plot } from './overlay';
+import { isNarrow, type Plot } from './plot';
 import { lrText, readout, wrapped } from './readout';
 
 /// Where a hand points, and the suggestion that it points at.

@@ -50,6 +50,15 @@ test('the minimum is joined to the tenth of it that is returned', () => {
   expect(parts('text').map((text) => text.textContent)).toContain('÷10');
 });
 
+test('the “÷10” stands on no dot', () => {
+  const between = suggestion('fall', 10 ** -1.5, 0.75);
+  picker.model.set('suggestions', [between, minimum]);
+  const by = parts('.lr-widget-tenth text')[0];
+  const away = Number(by?.getAttribute('x')) - at(between.lr);
+  expect(by?.textContent).toBe('÷10');
+  expect(Math.abs(away)).toBeGreaterThan(16);
+});
+
 test('five suggestions keep their dots, and labels that do not overlap', () => {
   const five = [1, 1.1, 1.2, 1.3, 1.4].map((x, i) => suggestion(`r${i}`, x * 1e-3, 1));
   picker.model.set('suggestions', five);
