@@ -1,4 +1,4 @@
-import { type Axis, ends } from './axis';
+import { type Axis, ends, type Range } from './axis';
 import type { Size } from './placement';
 import { element, lengthOf, place, show } from './svg';
 
@@ -43,22 +43,28 @@ export class Band {
     const sides = `0 ${width} ${height} ${width} ${height}`;
     place(this.light, { x: left, y: 0, width, height, 'stroke-dasharray': sides });
     place(this.strip, { d: `M${left},${height - STRIP}H${right}v${STRIP}H${left}Z` });
-    const start = this.start(left, right, lines);
+    const start = this.start([left, right], plot.width, lines);
     show(this.words, start !== null);
     if (start === null) return 0;
     place(this.words, { x: start, y: height - RISE });
     return REACH;
   }
 
-  /// The first place from the left where the words cross no line and stay in the band.
-  private start(left: number, right: number, lines: readonly number[]): number | null {
+  /// Where the words begin, so that they cross no line: in the band if they can, else
+  /// beside it.
+  private start(
+    [left, right]: Range,
+    width: number,
+    lines: readonly number[],
+  ): number | null {
     const room = lengthOf(this.words) + 2 * GAP;
-    const inside = lines.filter((line) => line >= left && line <= right);
+    const inside = lines.filter((line) => line > left && line < right);
     const starts = [left, ...inside.sort((a, b) => a - b)];
-    const free = starts.find((start) => {
-      const crosses = (line: number) => line > start && line < start + room;
-      return start + room <= right && !inside.some(crosses);
-    });
+    const within = starts.filter((start) => start + room <= right);
+    const beside = [right, left - room].filter((x) => x >= 0 && x + room <= width);
+    const free = [...within, ...beside].find(
+      (start) => !lines.some((line) => line > start && line < start + room),
+    );
     return free === undefined ? null : free + GAP;
   }
 }

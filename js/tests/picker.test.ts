@@ -245,8 +245,19 @@ describe('the band', () => {
     expect(above).toBeGreaterThanOrEqual(14);
   });
 
+  test('has its words beside it where it is too narrow for them', () => {
+    picker.model.set('band', { start: 1e-3, end: 2e-3 });
+    expect(picker.hidden(WORDS)).toBe(false);
+    expect(picker.place(WORDS, 'x')).toBeGreaterThan(at(2e-3));
+    const other = { name: 'slide', y: 1, color: '#000', reason: '', origin: null };
+    picker.model.set('suggestions', [{ ...other, lr: 3e-3, doubt: '' }]);
+    expect(picker.place(WORDS, 'x') + 63).toBeLessThan(at(1e-3));
+  });
+
   test('has no words where there is no room for them', () => {
     picker.model.set('band', { start: 1e-3, end: 2e-3 });
+    picker.parent.plotareaWidth = 100;
+    picker.parent.trigger('margin_updated');
     expect(picker.hidden(GROUND)).toBe(false);
     expect(picker.hidden(WORDS)).toBe(true);
   });
