@@ -1,12 +1,10 @@
 import { type Axis, ends, type Range } from './axis';
-import type { Size } from './placement';
+import type { Size, Spot } from './placement';
 import { element, lengthOf, place, show } from './svg';
 
-// How thick the strip on the axis is, where above the axis its words are written, and
-// how high they reach.
+// How thick the strip on the axis is, and how far above the axis its words are.
 const STRIP = 3;
 const RISE = 6;
-const REACH = 14;
 const GAP = 5;
 
 /// The learning rates to look at.
@@ -29,35 +27,37 @@ export class Band {
     this.ground.append(this.light, this.strip);
   }
 
-  /// Draws it, with its words beside the upright lines at `lines`, and tells how many
-  /// pixels above the axis are for them.
-  show(stretch: Stretch | null, x: Axis, plot: Size, lines: readonly number[]): number {
+  /// Draws it, with its words beside the upright lines at `lines`, and tells where
+  /// they are.
+  show(stretch: Stretch | null, x: Axis, plot: Size, lines: readonly number[]): Spot[] {
     const [low, high] = ends(x);
     const from = Math.max(stretch?.start ?? high, low);
     const to = Math.min(stretch?.end ?? low, high);
     for (const node of [this.ground, this.words]) show(node, from < to);
-    if (from >= to) return 0;
+    if (from >= to) return [];
     const [left, right] = [x(from), x(to)];
     const [width, { height }] = [right - left, plot];
     // Of its outline only the upright sides.
     const sides = `0 ${width} ${height} ${width} ${height}`;
     place(this.light, { x: left, y: 0, width, height, 'stroke-dasharray': sides });
     place(this.strip, { d: `M${left},${height - STRIP}H${right}v${STRIP}H${left}Z` });
-    const start = this.start([left, right], plot.width, lines);
+    const length = lengthOf(this.words);
+    const start = this.start([left, right], plot.width, length + 2 * GAP, lines);
     show(this.words, start !== null);
-    if (start === null) return 0;
-    place(this.words, { x: start, y: height - RISE });
-    return REACH;
+    if (start === null) return [];
+    const [first, y] = [start + GAP, height - RISE];
+    place(this.words, { x: first, y });
+    return [{ left: first, right: first + length, y }];
   }
 
-  /// Where the words begin, so that they cross no line: in the band if they can, else
+  /// Where the room for the words begins, so that they cross no line: in the band if they can, else
   /// beside it.
   private start(
     [left, right]: Range,
     width: number,
+    room: number,
     lines: readonly number[],
   ): number | null {
-    const room = lengthOf(this.words) + 2 * GAP;
     const inside = lines.filter((line) => line > left && line < right);
     const starts = [left, ...inside.sort((a, b) => a - b)];
     const within = starts.filter((start) => start + room <= right);
@@ -65,6 +65,6 @@ export class Band {
     const free = [...within, ...beside].find(
       (start) => !lines.some((line) => line > start && line < start + room),
     );
-    return free === undefined ? null : free + GAP;
+    return free ?? null;
   }
 }

@@ -36,13 +36,8 @@ export class Markers {
   readonly node = element('g', 'lr-widget-markers');
   private markers: Marker[] = [];
 
-  /// Draws them, with labels that lie on nothing `taken` nor in the lowest `foot` pixels.
-  show(
-    suggestions: readonly Suggestion[],
-    plot: Plot,
-    taken: readonly Spot[],
-    foot: number,
-  ): void {
+  /// Draws them, with no label on what is `taken` already.
+  show(suggestions: readonly Suggestion[], plot: Plot, taken: readonly Spot[]): void {
     this.node.replaceChildren();
     this.markers = suggestions
       .filter(({ lr, y }) => shows(plot.x, lr) && Number.isFinite(y))
@@ -56,7 +51,7 @@ export class Markers {
     // The first suggestion is on top.
     const inside = this.markers.filter((marker) => marker.inside).reverse();
     this.node.append(...inside.map(spotted));
-    this.label(plot, [...joins.map(spotOf), ...taken], foot);
+    this.label(plot, [...joins.map(spotOf), ...taken]);
   }
 
   /// The suggestion whose dot is within `reach` pixels, or whose label is there.
@@ -81,9 +76,8 @@ export class Markers {
     }
   }
 
-  private label(plot: Plot, taken: readonly Spot[], foot: number): void {
+  private label(plot: Plot, taken: readonly Spot[]): void {
     const narrow = isNarrow(plot);
-    const { width, height } = plot.size;
     const texts = this.markers.map(({ suggestion }) => text(suggestion, narrow));
     this.node.append(...texts);
     const drops: Drop[] = this.markers.map(({ dot, suggestion }, i) => ({
@@ -91,8 +85,7 @@ export class Markers {
       length: lengthOf(texts[i] as SVGTextElement),
       main: suggestion.name === MAIN,
     }));
-    const room = { width, height: height - foot };
-    for (const [i, spot] of spots(drops, room, taken).entries()) {
+    for (const [i, spot] of spots(drops, plot.size, taken).entries()) {
       const [marker, words] = [this.markers[i] as Marker, texts[i] as SVGTextElement];
       marker.spot = spot;
       if (!spot) {

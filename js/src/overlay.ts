@@ -60,8 +60,8 @@ export class Overlay {
     const taken = this.levels.show(levels, plot);
     const lrs = [...suggestions, ...levels].map(({ lr }) => lr);
     const lines = lrs.flatMap((lr) => (lr !== null && shows(x, lr) ? x(lr) : []));
-    const foot = this.band.show(band, x, size, lines);
-    this.markers.show(suggestions, plot, taken, foot);
+    taken.push(...this.band.show(band, x, size, lines));
+    this.markers.show(suggestions, plot, taken);
   }
 
   suggestionAt(pixel: Pixel, reach: number): Suggestion | null {
