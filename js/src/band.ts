@@ -1,5 +1,5 @@
 import { type Axis, ends, type Range } from './axis';
-import type { Size, Spot } from './placement';
+import { ROW, type Size, type Spot } from './placement';
 import { element, lengthOf, place, show } from './svg';
 
 // How thick the strip on the axis is, and how far above the axis its words are.
@@ -27,44 +27,54 @@ export class Band {
     this.ground.append(this.light, this.strip);
   }
 
-  /// Draws it, with its words beside the upright lines at `lines`, and tells where
-  /// they are.
-  show(stretch: Stretch | null, x: Axis, plot: Size, lines: readonly number[]): Spot[] {
+  /// Draws it, with words that cross no upright line at `lines` and nothing `taken`.
+  show(
+    stretch: Stretch | null,
+    x: Axis,
+    plot: Size,
+    lines: readonly number[],
+    taken: readonly Spot[],
+  ): void {
     const [low, high] = ends(x);
     const from = Math.max(stretch?.start ?? high, low);
     const to = Math.min(stretch?.end ?? low, high);
     for (const node of [this.ground, this.words]) show(node, from < to);
-    if (from >= to) return [];
+    if (from >= to) return;
     const [left, right] = [x(from), x(to)];
     const [width, { height }] = [right - left, plot];
     // Of its outline only the upright sides.
     const sides = `0 ${width} ${height} ${width} ${height}`;
     place(this.light, { x: left, y: 0, width, height, 'stroke-dasharray': sides });
     place(this.strip, { d: `M${left},${height - STRIP}H${right}v${STRIP}H${left}Z` });
-    const length = lengthOf(this.words);
-    const start = this.start([left, right], plot.width, length + 2 * GAP, lines);
+    const y = height - RISE;
+    const inRow = taken.filter((spot) => Math.abs(spot.y - y) < ROW);
+    const blocks = [
+      ...lines.map((line) => [line, line] as const),
+      ...inRow.map(sidesOf),
+    ];
+    const start = this.start([left, right], plot.width, blocks);
     show(this.words, start !== null);
-    if (start === null) return [];
-    const [first, y] = [start + GAP, height - RISE];
-    place(this.words, { x: first, y });
-    return [{ left: first, right: first + length, y }];
+    if (start !== null) place(this.words, { x: start + GAP, y });
   }
 
-  /// Where the room for the words begins, so that they cross no line: in the band if they can, else
-  /// beside it.
+  /// Where the room for the words begins: in the band if there is any, else beside it.
   private start(
     [left, right]: Range,
     width: number,
-    room: number,
-    lines: readonly number[],
+    blocks: readonly Range[],
   ): number | null {
-    const inside = lines.filter((line) => line > left && line < right);
+    const room = lengthOf(this.words) + 2 * GAP;
+    const inside = blocks.map(([, end]) => end).filter((x) => x > left && x < right);
     const starts = [left, ...inside.sort((a, b) => a - b)];
     const within = starts.filter((start) => start + room <= right);
     const beside = [right, left - room].filter((x) => x >= 0 && x + room <= width);
-    const free = [...within, ...beside].find(
-      (start) => !lines.some((line) => line > start && line < start + room),
+    const free = [...within, ...beside].find((start) =>
+      blocks.every(([low, high]) => high <= start || low >= start + room),
     );
     return free ?? null;
   }
+}
+
+function sidesOf({ left, right }: Spot): Range {
+  return [left, right];
 }

@@ -36,8 +36,8 @@ export class Markers {
   readonly node = element('g', 'lr-widget-markers');
   private markers: Marker[] = [];
 
-  /// Draws them, with no label on what is `taken` already.
-  show(suggestions: readonly Suggestion[], plot: Plot, taken: readonly Spot[]): void {
+  /// Draws them, with no label on what is `taken` already, and tells where labels are.
+  show(suggestions: readonly Suggestion[], plot: Plot, taken: readonly Spot[]): Spot[] {
     this.node.replaceChildren();
     this.markers = suggestions
       .filter(({ lr, y }) => shows(plot.x, lr) && Number.isFinite(y))
@@ -52,6 +52,7 @@ export class Markers {
     const inside = this.markers.filter((marker) => marker.inside).reverse();
     this.node.append(...inside.map(spotted));
     this.label(plot, [...joins.map(spotOf), ...taken]);
+    return this.markers.flatMap(({ spot }) => spot ?? []);
   }
 
   /// The suggestion whose dot is within `reach` pixels, or whose label is there.

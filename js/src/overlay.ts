@@ -58,10 +58,10 @@ export class Overlay {
     this.labelY = regions.length ? TOP + ROW + 2 : TOP;
     this.regions.show(regions, x, size);
     const taken = this.levels.show(levels, plot);
+    taken.push(...this.markers.show(suggestions, plot, taken));
     const lrs = [...suggestions, ...levels].map(({ lr }) => lr);
     const lines = lrs.flatMap((lr) => (lr !== null && shows(x, lr) ? x(lr) : []));
-    taken.push(...this.band.show(band, x, size, lines));
-    this.markers.show(suggestions, plot, taken);
+    this.band.show(band, x, size, lines, taken);
   }
 
   suggestionAt(pixel: Pixel, reach: number): Suggestion | null {

@@ -237,13 +237,11 @@ describe('the band', () => {
   test('has its words where they cross no line and meet no label', () => {
     const fall = { name: 'fall', y: 1, color: '#000', reason: '', origin: null };
     picker.model.set({ band, suggestions: [{ ...fall, lr: 1.5e-3, doubt: '' }] });
+    const left = picker.place('.lr-widget-markers text', 'x');
+    expect(left).toBeGreaterThan(at(1.5e-3));
+    const right = left + 7 * 'fall 1.5e-3'.length;
     expect(picker.hidden(WORDS)).toBe(false);
-    expect(picker.place(WORDS, 'x')).toBeGreaterThan(at(1.5e-3));
-    const label = picker.part('.lr-widget-markers text');
-    const right =
-      picker.place('.lr-widget-markers text', 'x') + 7 * 'fall 1.5e-3'.length;
-    expect(label.textContent).toBe('fall 1.5e-3');
-    expect(right).toBeLessThan(picker.place(WORDS, 'x'));
+    expect(picker.place(WORDS, 'x')).toBeGreaterThan(right);
   });
 
   test('has its words beside it where it is too narrow for them', () => {
