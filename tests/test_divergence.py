@@ -169,7 +169,7 @@ def test_a_negative_loss_that_rises_above_its_range_stops():
 
 
 @pytest.mark.parametrize("spike", [1e2, 1e4])
-@pytest.mark.parametrize("at", [0, 5])
+@pytest.mark.parametrize("at", [0, 5, 9])
 def test_a_huge_spike_among_the_first_ten_does_not_stop_a_good_descent(spike, at):
     losses = sweep_like(noise=0.02)[:70]
     losses[at] = spike
@@ -193,27 +193,19 @@ def test_one_bad_batch_in_the_descent_does_not_stop():
 # Limits: what the rule does not promise -----------------------------------------------
 
 
-@pytest.mark.parametrize("zeros", [9, 10, 40])
+@pytest.mark.parametrize("zeros", [10, 40])
 def test_limit_after_a_start_of_exact_zeros_any_larger_loss_stops(zeros):
-    # Half of all differences are zero: there is no noise to compare a rise with.
+    # Most differences are zero: there is no noise to compare a rise with.
     assert stop([0.0] * zeros + [1e-12] * 30) == max(zeros, 10)
 
 
-def test_limit_a_loss_that_is_mostly_exactly_zero_may_be_stopped():
-    stops = []
+def test_a_loss_that_is_mostly_exactly_zero_is_rarely_stopped():
+    stops = 0
     for seed in range(50):
         random = np.random.default_rng(seed)
         losses = random.exponential(1.0, 200) * (random.uniform(size=200) < 0.4)
-        stops.append(stop(losses))
-    assert 0 < sum(at is not None for at in stops) < 25
-
-
-@pytest.mark.parametrize("spike", [1e2, 1e4])
-def test_limit_a_huge_spike_at_the_tenth_step_stops_the_sweep_at_the_eleventh(spike):
-    # The moving average starts at the first loss and has not come down from it yet.
-    losses = sweep_like(noise=0.02)[:70]
-    losses[9] = spike
-    assert stop(losses) == 10
+        stops += stop(losses) is not None
+    assert stops <= 2
 
 
 def test_limit_a_huge_spike_later_on_stops():
