@@ -45,10 +45,10 @@ def stop(losses):
         if not math.isfinite(loss):
             return i
         ema = 0.9 * ema + 0.1 * loss
+        smooth = ema / (1 - 0.9 ** (i + 1))
+        best = min(best, smooth)  # from the first loss on
         if i < 10:
             continue
-        smooth = ema / (1 - 0.9 ** (i + 1))
-        best = min(best, smooth)
         start = np.mean(losses[:10])
         size = max(start - best, 4 * noise(losses[: i + 1]), 1e-6 * abs(start))
         if not smooth <= start + 3 * size:
@@ -93,10 +93,10 @@ def last_crossing(x, s, j, level):
 
 
 def first_return(x, s, j, level):
-    """Walk right from j until the curve is at the level again."""
+    """Walk right from j until the curve is at the level again: the point, no line."""
     for i in range(j + 1, len(x)):
         if s[i] >= level:
-            return between(x, s, i - 1, level)
+            return x[i]
     return None
 
 
