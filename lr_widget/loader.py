@@ -38,6 +38,14 @@ def seed(loader: Any, value: int) -> None:
                 generator.seed(value)
 
 
+def seed_all(loader: Any, value: int) -> None:
+    """Seed Python, NumPy and torch, and what `seed` seeds."""
+    random.seed(value)
+    np.random.seed(value)
+    torch.manual_seed(value)
+    seed(loader, value)
+
+
 def resized(loader: Iterable[Any], batch_size: int) -> DataLoader[Any]:
     """A DataLoader as the given one in all but the batch size.
 
