@@ -14,7 +14,8 @@ from .trials import STEPS, Trials
 
 _LEGEND = (
     "One chart per LR, all on the same scale. Faint: the loss of each step. Bold:"
-    " smoothed. Dotted: the loss before training."
+    " smoothed. Dotted: the loss before training; in percent how far each ended below"
+    " that, beside the best."
 )
 
 _CHART = {"width": "auto", "height": "190px", "min_width": "160px"}
@@ -86,10 +87,12 @@ class AuditionBoard:
         count = 0 if trials is None else len(trials)
         while len(self._cells) < count:
             self._cells.append(self._made_cell(len(self._cells)))
+        self.message.value = "" if trials is None else _beginning(trials)
+        # What is in the page only after what it shows: bqplot cannot take changes
+        # while it makes a figure.
+        self.show()
         self._row.children = [cell.column for cell in self._cells[:count]]
         self._box.children = (self._row, self._legend) if count else ()
-        self.message.value = "" if trials is None else _beginning(trials)
-        self.show()
 
     def show(self) -> None:
         """Show the steps that have been made by now."""
@@ -152,9 +155,14 @@ class _Cell:
         marked = trials.lrs[index] == trials.marked
         self.chart.show(trials, index, shown)
         title = f"lr {lr} \N{EM DASH} marked" if marked else f"lr {lr}"
-        self.title.value = f"<b>{words(title)}</b>"
-        self.text.value = words(trials.told(index))
+        self.title.value = f"<b>{_close(title)}</b>"
+        self.text.value = _close(trials.told(index))
         self.use.description, self.use.tooltip = f"Use {lr}", f"Pick lr {lr}"
+
+
+def _close(text: str) -> str:
+    """Plain text as HTML, whose lines are close where it takes more than one."""
+    return f'<span style="display:inline-block;line-height:1.4">{words(text)}</span>'
 
 
 def _beginning(trials: Trials) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from itertools import count
@@ -29,6 +29,7 @@ def audition(
     *,
     steps: int = STEPS,
     cycle_momentum: bool = True,
+    stopping: Callable[[], bool] = lambda: False,
     snapshot_device: str = "cpu",
 ) -> Generator[tuple[int, Point], None, str]:
     """Make a short one-cycle fit at each LR, one after the other, and leave no trace.
@@ -63,6 +64,9 @@ def audition(
         Optimizer steps of each fit, at least 10, of `task.accumulate` batches each.
     cycle_momentum
         As in `fit_one_cycle`: False for an optimizer without momentum or betas.
+    stopping
+        Asked while the loss before training is measured, so that Stop need not wait for
+        its end.
     snapshot_device
         As in `range_test`. A copy is made for each candidate, one at a time.
 
@@ -77,7 +81,7 @@ def audition(
     Returns
     -------
     str
-        `"done"`, also when some blew up.
+        `"done"`, also when some blew up; `"stopped"` if `stopping()` turned true.
 
     Raises
     ------
@@ -101,14 +105,20 @@ def audition(
         for lr in rising
     ]
     restored(task, snapshot_device)  # not entered: it has looked at its argument
-    return _auditioned(task, trial, plans, snapshot_device)
+    return _auditioned(task, trial, plans, stopping, snapshot_device)
 
 
 def _auditioned(
-    task: Task, trial: Task, plans: list[Plan], device: str
+    task: Task,
+    trial: Task,
+    plans: list[Plan],
+    stopping: Callable[[], bool],
+    device: str,
 ) -> Generator[tuple[int, Point], None, str]:
     with restored(task, device):
-        init = _init_loss(trial, plans[0].total_steps)
+        init = _init_loss(trial, plans[0].total_steps, stopping)
+    if init is None:
+        return "stopped"
     for index, plan in enumerate(plans):
         with restored(task, device), closing(fit(trial, plan)) as points:
             for point in points:
@@ -119,12 +129,14 @@ def _auditioned(
     return "done"
 
 
-def _init_loss(trial: Task, steps: int) -> float:
-    """Mean loss before training, on the batches of the last steps."""
+def _init_loss(trial: Task, steps: int, stopping: Callable[[], bool]) -> float | None:
+    """Mean loss before training, on the batches of the last steps; None if stopped."""
     first, end = (n * trial.accumulate for n in (steps - last_steps(steps), steps))
     losses = []
     with trial.mode(train=True), closing(trial.batches()) as batches:
         for i, batch in zip(range(end), batches, strict=False):
+            if stopping():
+                return None
             if i >= first:
                 losses.append(trial.loss_of(batch))
     return sum(fetched(losses)) / len(losses)

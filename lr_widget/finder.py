@@ -295,6 +295,7 @@ class LRFinder(Fitter):
                 trials.lrs,
                 steps=trials.steps,
                 cycle_momentum=self.cycle.cycle_momentum,
+                stopping=self._stopping,
             )
 
             def take(item: tuple[int, Point]) -> None:

@@ -38,8 +38,10 @@ class TrialChart(LossFigure):
         steps, curve = trials.steps, trials.curves[index]
         with self._steps.hold_sync():
             self._steps.min, self._steps.max = 0.0, float(steps - 1)
-        self._axis.tick_values = step_ticks(steps - 1)[::2]
+        self._axis.tick_values = step_ticks(steps - 1)
+        # The last loss of one that blew up has no place.
         smooth = curve.smooth(BETA)
+        smooth = smooth[np.isfinite(smooth)]
         self.raw.show(None, curve.losses[: len(smooth)], curve)
         self.smooth.show(None, smooth, curve)
         if trials.init_loss is None:

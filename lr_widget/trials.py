@@ -159,7 +159,7 @@ class Trials:
             return f"Audition: {done} of {len(self)} {each} finished."
         if self.marked is None:
             return f"{self._no_progress()}{self._blown()} Nothing is marked."
-        return f"{lr_text(self.marked)} is marked.{self._blown()} {self._caveat()}"
+        return f"lr {lr_text(self.marked)} is marked.{self._blown()} {self._caveat()}"
 
     def told(self, index: int) -> str:
         """What has come of one candidate, in a few words."""
@@ -169,13 +169,13 @@ class Trials:
         if score is None:
             return f"step {made} of {self.steps}" if made else "waits"
         share = self.progress(index)
-        words = f"loss {loss_text(score)} at the end"
+        words = f"ends at {loss_text(score)}"
         if share is None or not self._all_finished():
             return words
         if share <= 0:
-            return f"{words}, not below where it began"
+            return f"{words}: not below the start"
         # Rounded down: what is shown as 90 % is within a tenth.
-        return f"{words}, {math.floor(100 * share + 1e-9)} % of the best progress"
+        return f"{words}: {math.floor(100 * share + 1e-9)} % of the best"
 
     def to_frame(self) -> Any:
         """A pandas DataFrame, a row per candidate: lr, score, progress, marked, ..."""
@@ -218,7 +218,7 @@ class Trials:
 
     def _blown(self) -> str:
         blown = [lr_text(lr) for i, lr in enumerate(self.lrs) if self.blew_up(i)]
-        return f" Blew up: {', '.join(blown)}." if blown else ""
+        return f" Blew up: lr {', '.join(blown)}." if blown else ""
 
 
 def last_steps(steps: int) -> int:

@@ -72,7 +72,7 @@ def test_nothing_is_marked_before_all_have_finished():
     assert [trials.finished(i) for i in range(3)] == [True, True, False]
     assert trials.score(2) is None
     assert trials.progress(2) is None
-    assert [trials.told(i) for i in (0, 2)] == ["loss 1.06 at the end", "waits"]
+    assert [trials.told(i) for i in (0, 2)] == ["ends at 1.06", "waits"]
 
 
 def test_nothing_is_marked_where_none_got_below_the_loss_before_training():
@@ -99,7 +99,7 @@ def test_one_that_blew_up_is_named_and_does_not_count():
     assert trials.score(2) is None
     assert trials.marked == 1e-2
     assert trials.told(2) == "blew up at step 4 of 10"
-    assert " Blew up: 0.1. " in trials.sentence
+    assert " Blew up: lr 0.1. " in trials.sentence
 
 
 def test_where_all_blew_up_it_says_so():
@@ -107,15 +107,15 @@ def test_where_all_blew_up_it_says_so():
     blown(trials, 0)
     blown(trials, 1)
     assert trials.marked is None
-    assert "Blew up: 1e-3, 1e-2. Nothing is marked." in trials.sentence
+    assert "Blew up: lr 1e-3, 1e-2. Nothing is marked." in trials.sentence
 
 
 def test_the_words_say_what_was_measured_and_no_more():
     words = fed([1.0, 0.1, 0.0], steps=30).sentence
     assert words == (
-        "1e-2 is marked. 30-step runs favour LRs about twice too high, so the smallest"
-        " LR whose progress is within 10 % of the best is marked. It is a check, not"
-        " the truth."
+        "lr 1e-2 is marked. 30-step runs favour LRs about twice too high, so the"
+        " smallest LR whose progress is within 10 % of the best is marked. It is a"
+        " check, not the truth."
     )
     # By how much was measured up to 100 steps.
     words = fed([1.0, 0.1, 0.0], steps=200).sentence
@@ -126,9 +126,9 @@ def test_the_words_say_what_was_measured_and_no_more():
 def test_what_each_came_to_is_told_beside_the_best():
     trials = fed([2.5, 1.0, 0.0])
     assert [trials.told(i) for i in range(3)] == [
-        "loss 2.47 at the end, not below where it began",
-        "loss 1.06 at the end, 50 % of the best progress",
-        "loss 0.111 at the end, 100 % of the best progress",
+        "ends at 2.47: not below the start",
+        "ends at 1.06: 50 % of the best",
+        "ends at 0.111: 100 % of the best",
     ]
 
 
