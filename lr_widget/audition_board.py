@@ -55,7 +55,7 @@ class AuditionBoard:
             description="Audition", icon="flag-checkered", layout={"width": "110px"}
         )
         self.message = Message(layout={"margin": "0 8px", "flex": "1 1 300px"})
-        self._legend = HTML(words(_LEGEND), layout={"margin": "0 8px"})
+        self._legend = HTML(_close(_LEGEND), layout={"margin": "0 8px"})
         self._cells: list[_Cell] = []
         self._row = Row(layout={"flex_flow": "row wrap"})
         # Empty before there is something to see: bqplot complains about a figure

@@ -45,9 +45,9 @@ def audition(
     Every fit is complete, LR up and down to nearly nothing as in `fit_one_cycle`, and
     starts from the task as it is, on the same batches in the same order. They are drawn
     by seeds of their own: where the loader draws an order, it is another one than that
-    of the fit to come. It costs the time of as many steps as there are, and a fifth of
-    one candidate's steps more for the loss before training; each candidate draws its
-    batches anew, so that none is held.
+    of the fit to come. It costs the time of as many steps as there are, and once more
+    that of drawing one candidate's batches, a fifth of which go through the model for
+    the loss before training. Each candidate draws anew, so that no batch is held.
 
     It is a check, not the truth: the LR that is best after few steps is too high for
     many. `Trials.marked` takes that into account. Validation, metrics and hooks are
@@ -146,7 +146,7 @@ class _Seeded:
     """A task's batches without end, the same ones each time, whatever else is drawn.
 
     What the model draws at random follows the same seeds, so that the fits differ in
-    their LR alone. Seeding costs some 30 microseconds per batch.
+    their LR alone. Seeding costs some tenths of a millisecond per batch.
     """
 
     def __init__(self, task: Task) -> None:
