@@ -90,6 +90,7 @@ class Panel:
             board.options,
             board.chart,
             board.message,
+            row(board.remedy),
             board.legend,
             self._hint,
             *auditions.children,

@@ -57,7 +57,7 @@ def test_from_the_sweep_by_the_button_to_a_pick_of_the_marked_one(finder):
     assert finder.state == "done"
     assert finder.lr is None  # only a person picks
     trials = finder.trials
-    suggested = finder.curve.suggestions()["valley"]
+    suggested = finder.curve.suggestion.lr
     third = 10 ** (1 / 3)
     assert trials.lrs == pytest.approx(
         [suggested / third, suggested, suggested * third]
