@@ -142,7 +142,7 @@ def _swept(
             group.update(variation.options)
         for repeat, value in enumerate(variation.seeds):
             if value is not None:
-                seed_all(task.loader, value)
+                seed_all(task.loader, value, task.device)
             swept = _on_first_batch(task) if variation.fixed_batch else task
             with closing(range_test(swept, **sweep)) as points:
                 for point in points:

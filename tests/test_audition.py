@@ -9,6 +9,7 @@ from subjects import (
     RECIPES,
     Blown,
     Fuse,
+    Pictures,
     batches,
     changes,
     cnn,
@@ -20,6 +21,7 @@ from subjects import (
 )
 from torch import nn
 from torch.optim import SGD, Adagrad, Adam, AdamW
+from torch.utils.data import DataLoader
 
 from lr_widget import Trials, audition, fit_one_cycle, remembered
 from lr_widget.trials import INIT
@@ -136,6 +138,32 @@ def test_all_see_the_same_batches_in_one_order_and_not_in_that_of_the_fit(
     assert first[:8] != first[8:16]
     fit = seen(lambda task: list(fit_one_cycle(task, max_lr=1e-2, steps_per_epoch=20)))
     assert first != fit
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+def test_workers_give_the_same_batches_to_all_and_leave_no_trace(persistent):
+    found = []
+    loader = DataLoader(
+        Pictures(48),  # augmented in the workers
+        batch_size=6,
+        shuffle=True,
+        num_workers=1,
+        persistent_workers=persistent,
+    )
+    task = subject(plain_net, sgd, loader=loader, step=noting(found))
+    before = fingerprint(task)
+    losses(task, LRS[:2])
+    assert found[:2] == found[10:12] == found[20:22]
+    assert found[2:12] == found[12:22]
+    assert changes(before, fingerprint(task)) == []
+
+
+def test_a_gpu_that_is_not_in_use_yet_keeps_the_seed_that_it_was_given():
+    task = subject(plain_net, sgd)
+    torch.manual_seed(7)
+    given = torch.cuda._lazy_seed_tracker.get_calls()
+    losses(task)
+    assert torch.cuda._lazy_seed_tracker.get_calls() == given
 
 
 def test_what_is_drawn_at_random_is_the_same_for_all():
