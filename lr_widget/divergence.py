@@ -21,19 +21,17 @@ TIMES, NOISES = 3.0, 4.0
 LEAST = 1e-6
 
 
+#: From the median |difference| of a normal distribution to its standard deviation.
+_SPREAD = 1.4826 / math.sqrt(2)
+
+
 def noise(losses: Array) -> float:
     """Robust standard deviation of a loss about its trend.
 
-    `1.4826 / sqrt 2 * median |difference|`; of a loss that mostly stays exactly as it
-    is, a hinge that is mostly zero say, the median of the differences that are not 0.
+    That is `1.4826 / sqrt 2 * median |difference|`.
     """
     steps = np.abs(np.diff(losses))
-    if not len(steps):
-        return 0.0
-    middle = np.median(steps)
-    if middle == 0 and steps.any():
-        middle = np.median(steps[steps > 0])
-    return float(1.4826 / math.sqrt(2) * middle)
+    return _SPREAD * float(np.median(steps)) if len(steps) else 0.0
 
 
 class Divergence:
@@ -47,8 +45,9 @@ class Divergence:
         `smooth > start + 3 * max(start - best, 4 * noise, 1e-6 * |start|)`
 
     with `start` the mean of the first ten losses, `smooth` the moving average (beta
-    0.9, corrected for its start), `best` its lowest value, and `noise` that of all
-    losses so far.
+    0.9, corrected for its start), `best` its lowest value from the first loss on, and
+    `noise` that of all losses so far. Where this is 0, since most of them are exactly
+    alike (a hinge that is mostly zero), it is that of the moves among the first ten.
 
     Being relative to the range seen so far it holds for losses of any sign and size.
     Without the noise term a flat start would stop it: 41 % of the sweeps of the suite
@@ -57,7 +56,7 @@ class Divergence:
 
     def __init__(self) -> None:
         self._losses = Column()
-        self._start = math.nan
+        self._start, self._moves = math.nan, 0.0
         self._running, self._best = 0.0, math.inf
         self._seen, self._at = 0, -1
 
@@ -72,7 +71,7 @@ class Divergence:
         self._best = min(self._best, smooth)
         if made <= START:
             if made == START:
-                self._start = float(np.mean(self._losses.view()))
+                self._begin(self._losses.view())
             return False
         start = self._start
         seen = max(start - self._best, LEAST * abs(start))
@@ -80,8 +79,15 @@ class Divergence:
             return False
         # Sorting all losses so far is dear, so it is done only where it decides.
         with np.errstate(over="ignore"):
-            seen = max(seen, NOISES * noise(self._losses.view()))
-        return not smooth <= start + TIMES * seen
+            spread = noise(self._losses.view()) or self._moves
+        return not smooth <= start + TIMES * max(seen, NOISES * spread)
+
+    def _begin(self, losses: Array) -> None:
+        with np.errstate(over="ignore"):  # a loss may be 1e308
+            self._start = float(np.mean(losses))
+            steps = np.abs(np.diff(losses))
+        if steps.any():
+            self._moves = _SPREAD * float(np.median(steps[steps > 0]))
 
     def first(self, losses: Array) -> int | None:
         """Where the stop comes in a record that only grows; None: not so far.
