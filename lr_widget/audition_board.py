@@ -107,13 +107,18 @@ class AuditionBoard:
         if self.trials is not None:
             self.message.value = self.trials.sentence
 
-    def show_state(self, active: bool, lrs: Sequence[float], reason: str) -> None:
-        """Offer to audition these LRs; where there are none `reason` says why."""
+    def show_state(
+        self, active: bool, lrs: Sequence[float], reason: str, around: str
+    ) -> None:
+        """Offer to audition these LRs; where there are none `reason` says why.
+
+        `around` says what they are around: the suggestion, or the pick.
+        """
         self.button.disabled = active or not lrs
         if lrs:
             self.button.tooltip = (
-                f"{len(lrs)} short fits of {STEPS} steps around the suggestion: a"
-                " check, not the truth"
+                f"{len(lrs)} short fits of {STEPS} steps around the {around}: a check,"
+                " not the truth"
             )
         elif reason:
             self.button.tooltip = reason

@@ -488,13 +488,14 @@ class Workbench(ipywidgets.VBox):
     def _show_candidates(self, active: bool) -> None:
         """Offer an audition of what is suggested and picked now."""
         lrs: list[float] = []
-        reason = ""
+        reason, around = "", "suggestion"
         if not active:
+            around = "pick" if self.curve.suggestion.lr is None else around
             try:
                 lrs = self._candidates()
             except ValueError as why:
                 reason = str(why)
-        self._auditions.show_state(active, lrs, reason)
+        self._auditions.show_state(active, lrs, reason, around)
         self._auditions.show_lr(self.lr)
 
     def _paint(self) -> None:

@@ -141,6 +141,7 @@ def test_the_pick_is_tried_too_unless_it_is_one_of_them(finder):
 def test_without_a_suggestion_it_is_around_the_pick(finder):
     pick(finder, 1e-2)
     assert not finder._panel.audition.disabled
+    assert "30 steps around the pick: a check" in finder._panel.audition.tooltip
     assert finder._candidates() == pytest.approx([4.64e-3, 1e-2, 2.154e-2], rel=1e-3)
 
 
