@@ -7,6 +7,7 @@ import traceback
 from collections import deque
 from html import escape
 
+from .audition_board import AuditionBoard
 from .board import Board
 from .controls import HTML, Button, Message, Progress, row, words
 from .fit_panel import FitPanel
@@ -46,7 +47,7 @@ class Panel:
 
     Attributes
     ----------
-    run, pause, stop : Button
+    run, pause, stop, audition : Button
         Their clicks are for the owner to handle; `pause` reads Resume when paused.
     fit, undo, freeze, lr, epochs, pct_start, schedule : Button, Field or Choice
         Those of `fitting`.
@@ -58,11 +59,14 @@ class Panel:
         What is not always among them or in them.
     """
 
-    def __init__(self, board: Board, fitting: FitPanel) -> None:
+    def __init__(
+        self, board: Board, fitting: FitPanel, auditions: AuditionBoard
+    ) -> None:
         self.run = _button("Run", "play", "Run the learning-rate range test")
         self.pause = _button("Pause", "pause", "Rest after this step")
         self.stop = _button("Stop", "stop", "End the run after this step")
         self.fitting = fitting
+        self.audition = auditions.button
         self.fit, self.undo, self.freeze = fitting.fit, fitting.undo, fitting.freeze
         self.lr, self.epochs = fitting.lr, fitting.epochs
         self.pct_start, self.schedule = fitting.pct_start, fitting.schedule
@@ -89,6 +93,7 @@ class Panel:
             board.remedies,
             board.legend,
             self._hint,
+            *auditions.children,
             *fitting.children,
             self._error,
         )
