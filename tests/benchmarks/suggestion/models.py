@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -9,7 +11,7 @@ from torch import Tensor, nn
 def mlp(*widths: int) -> nn.Module:
     """Linear layers of these widths with ReLU between them."""
     layers: list[nn.Module] = []
-    for i, (before, after) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+    for i, (before, after) in enumerate(pairwise(widths)):
         layers += [nn.ReLU()] * (i > 0) + [nn.Linear(before, after)]
     return nn.Sequential(*layers)
 
@@ -17,7 +19,7 @@ def mlp(*widths: int) -> nn.Module:
 def normed_mlp(*widths: int) -> nn.Module:
     """As `mlp`, with batch norm before each ReLU."""
     layers: list[nn.Module] = []
-    for i, (before, after) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+    for i, (before, after) in enumerate(pairwise(widths)):
         if i > 0:
             layers += [nn.BatchNorm1d(before), nn.ReLU()]
         layers.append(nn.Linear(before, after))

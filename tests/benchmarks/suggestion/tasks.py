@@ -41,7 +41,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Setup:
-    """A model that has not trained yet, all that trains it, and what it is judged on."""
+    """A model that has not trained yet, all that trains it, and what judges it."""
 
     model: nn.Module
     loader: DataLoader[Pair]
