@@ -12,9 +12,18 @@ from typing import Any
 
 import torch
 
+from .finders import FINDERS, suggested
 from .store import Store, fingerprint
 from .sweeps import sweep
 from .training import fit
+
+
+#: The modules that decide what a job finds.
+ROOMS = {
+    "fit": (".tasks", ".models", ".training"),
+    "sweep": (".tasks", ".models", ".sweeps", "lr_widget.sweep"),
+    "finder": (".tasks", ".models", ".finders"),
+}
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,9 @@ class Job:
     @property
     def key(self) -> str:
         """Under which the store has it: all that what is measured depends on."""
-        return " ".join(map(str, (*astuple(self), fingerprint())))
+        rooms = ROOMS["finder" if self.kind in FINDERS else self.kind]
+        who = FINDERS[self.kind].who if self.kind in FINDERS else self.kind
+        return " ".join(map(str, (who, *astuple(self)[1:], fingerprint(*rooms))))
 
 
 def measured(job: Job) -> dict[str, Any]:
@@ -44,7 +55,7 @@ def measured(job: Job) -> dict[str, Any]:
     elif job.kind == "sweep":
         found = sweep(*where, job.steps)
     else:
-        raise ValueError(f"no job of kind {job.kind!r}")
+        found = suggested(job.kind, *where, job.steps)
     return {**found, "seconds": time.process_time() - begun}
 
 

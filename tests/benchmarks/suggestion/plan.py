@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from .jobs import Job
 from .tasks import OPTIMIZERS, SUBJECTS
 
+#: Task and optimizer.
+Combination = tuple[str, str]
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -22,15 +25,15 @@ class Plan:
     sweep_seeds: int = 10  # for the refusals: the first `seeds` are trained as well
 
     @property
-    def combinations(self) -> list[tuple[str, str]]:
-        """Task and optimizer."""
+    def combinations(self) -> list[Combination]:
+        """Every task with every optimizer."""
         return [(task, held) for task in self.tasks for held in self.optimizers]
 
-    def fits(self, combination: tuple[str, str], lr: float) -> list[Job]:
+    def fits(self, combination: Combination, lr: float) -> list[Job]:
         """The truth about one LR: a fit for each seed."""
         return [self.fit(combination, seed, lr) for seed in range(self.seeds)]
 
-    def fit(self, combination: tuple[str, str], seed: int, lr: float) -> Job:
+    def fit(self, combination: Combination, seed: int, lr: float) -> Job:
         """One fit."""
         return Job("fit", *combination, seed, self.steps, lr)
 
@@ -41,7 +44,7 @@ class Plan:
                 for lr in self.lrs:
                     yield self.fit(combination, seed, lr)
 
-    def sweep(self, combination: tuple[str, str], seed: int) -> Job:
+    def sweep(self, combination: Combination, seed: int) -> Job:
         """One sweep of ours."""
         return Job("sweep", *combination, seed, self.sweep_steps)
 
@@ -52,6 +55,7 @@ class Plan:
                 yield self.sweep(combination, seed)
 
 
+#: Seconds: it shows that the suite runs, and its figures mean nothing.
 SHORT = Plan(
     tasks=("moons", "wine"),
     optimizers=("sgd",),
@@ -59,5 +63,17 @@ SHORT = Plan(
     seeds=1,
     steps=20,
     sweep_steps=60,
+    sweep_seeds=1,
+)
+
+#: The budget's influence: fewer tasks, one seed, more than three times the steps.
+LONG = Plan(
+    tasks=(
+        *("digits_mlp", "breast_cancer", "diabetes"),
+        *("moons", "char_mlp", "noisy_digits"),
+    ),
+    optimizers=("sgd", "adamw"),
+    seeds=1,
+    steps=1000,
     sweep_seeds=1,
 )

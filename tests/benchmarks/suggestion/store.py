@@ -7,14 +7,13 @@ import json
 import platform
 from collections.abc import Iterator, Mapping
 from functools import cache
+from hashlib import sha256
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-#: The rooms that decide what a training comes to.
-ROOMS = ("tasks", "models", "training")
 
 
 class Store:
@@ -53,14 +52,14 @@ class Store:
 
 
 @cache
-def fingerprint() -> str:
-    """What a training depends on beside its key: the tasks, torch, data, the text."""
-    from hashlib import sha256
-
-    folder = Path(__file__).parent
-    code = "".join(bare((folder / f"{room}.py").read_text("utf-8")) for room in ROOMS)
+def fingerprint(*modules: str) -> str:
+    """What is measured depends on these modules' code, on torch, and on the data."""
+    code = []
+    for name in modules:
+        found = find_spec(name, __package__)
+        code.append(bare(Path(found.origin).read_text("utf-8")))
     versions = metadata.version("torch"), metadata.version("scikit-learn")
-    parts = code, *versions, np.__version__, platform.python_version()
+    parts = "".join(code), *versions, np.__version__, platform.python_version()
     return sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 

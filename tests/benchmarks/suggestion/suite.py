@@ -1,0 +1,119 @@
+"""The suite: measure what is missing, and judge every rule."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from .jobs import Job, done
+from .judge import Score, Truth, score, truths
+from .plan import Combination, Plan
+from .rules import FALL, Answer, Place, Rule, rules
+from .store import Store
+
+#: Shown beside the rules: what the seeds alone make of the best LR there is.
+REFERENCE = Rule("best LR of the grid", "reference", lambda *_: [], lambda *_: NONE)
+NONE = Answer(None, "not a rule")
+
+
+@dataclass(frozen=True)
+class Alarms:
+    """How often the rule that is judged refused a good sweep."""
+
+    sweeps: int
+    refusals: Mapping[str, int]  # by task, optimizer and reason
+
+    @property
+    def count(self) -> int:
+        """All refusals."""
+        return sum(self.refusals.values())
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that one plan came to."""
+
+    plan: Plan
+    truth: Mapping[Combination, Truth]
+    scores: Sequence[Score]
+    alarms: Alarms
+    trained: int  # how much had to be measured now
+    seconds: Mapping[str, float]  # CPU, by kind of job, whenever it was measured
+
+    def score(self, name: str) -> Score:
+        """That of one rule."""
+        return next(score for score in self.scores if score.name == name)
+
+
+def run(plan: Plan, store: Store, processes: int) -> Findings:
+    """Measure what the store has not, and judge."""
+    entered = rules(plan)
+    present = [rule for rule in entered if not rule.missing]
+    seeds = {rule.name: plan.seeds for rule in present}
+    seeds[FALL] = max(plan.seeds, plan.sweep_seeds)
+    jobs = [*plan.truth(), *plan.sweeps()]
+    jobs += [
+        job
+        for rule in present
+        for combination in plan.combinations
+        for seed in range(seeds[rule.name])
+        for job in rule.needs(plan, combination, seed)
+    ]
+    trained = measure("truth, sweeps and finders", jobs, store, processes)
+    answers = {
+        rule.name: rule.answers(plan, store, seeds[rule.name]) for rule in present
+    }
+    known = truths(plan, store)
+    answers[REFERENCE.name] = {
+        (combination, seed): Answer(known[combination].best_lr)
+        for combination in plan.combinations
+        for seed in range(plan.seeds)
+    }
+    asked = suggestions(plan, answers)
+    trained += measure("suggestions", asked, store, processes)
+    scores = [
+        score(rule, answers[rule.name], known, plan, store)
+        if not rule.missing
+        else Score(rule.name, rule.kind, missing=rule.missing)
+        for rule in [*entered, REFERENCE]
+    ]
+    spent = dict.fromkeys([*jobs, *asked])
+    return Findings(
+        plan, known, scores, alarms(answers[FALL]), trained, cost(spent, store)
+    )
+
+
+def measure(what: str, jobs: Sequence[Job], store: Store, processes: int) -> int:
+    """Have the store hold the jobs; how many it had not."""
+    print(f"{what} ...", file=sys.stderr, flush=True)
+    return done(jobs, store, processes)
+
+
+def suggestions(plan: Plan, answers: Mapping[str, Mapping[Place, Answer]]) -> list[Job]:
+    """A fit for each suggestion, with the seed whose sweep it was read from."""
+    return [
+        plan.fit(combination, seed, answer.lr)
+        for found in answers.values()
+        for (combination, seed), answer in found.items()
+        if answer.lr is not None and seed < plan.seeds
+    ]
+
+
+def alarms(answers: Mapping[Place, Answer]) -> Alarms:
+    """The refusals: every task of the suite can be learnt, so each is a false alarm."""
+    refusals: dict[str, int] = {}
+    for ((task, optimizer), _seed), answer in answers.items():
+        if answer.lr is None:
+            name = f"{task} / {optimizer}: {answer.reason}"
+            refusals[name] = refusals.get(name, 0) + 1
+    return Alarms(len(answers), refusals)
+
+
+def cost(jobs: Mapping[Job, None], store: Store) -> dict[str, float]:
+    """CPU seconds of fits, of our sweeps, and of other packages' finders."""
+    spent = {"fits": 0.0, "sweeps": 0.0, "finders": 0.0}
+    for job in jobs:
+        kind = {"fit": "fits", "sweep": "sweeps"}.get(job.kind, "finders")
+        spent[kind] += store[job.key]["seconds"]
+    return spent
