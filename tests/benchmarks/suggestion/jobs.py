@@ -17,7 +17,6 @@ from .store import Store, fingerprint
 from .sweeps import sweep
 from .training import fit
 
-
 #: The modules that decide what a job finds.
 ROOMS = {
     "fit": (".tasks", ".models", ".training"),

@@ -9,15 +9,15 @@ from importlib import metadata
 
 import torch
 
+from .beside import BESIDE, beside
 from .finders import FINDERS
 from .judge import Score, Verdict
+from .plan import Combination
 from .rules import BUDGETED, FALL
 from .suite import Findings
+from .table import table
 from .targets import targets
 from .tasks import SUBJECTS
-
-#: Two gaps closer than this are equal: the seeds alone move a gap by as much.
-NOISE = 0.003
 
 HEADS = (
     *("rule", "gap: median", "mean", "p90", "worst", "within 2 %", "within 5 %"),
@@ -70,6 +70,8 @@ def page(all_findings: Sequence[Findings], *, short: bool) -> str:
     lines += ["", "## Targets", "", "For `fall`, at 300 steps.", "", *verdicts(first)]
     lines += ["", "## What `fall` is not good at", "", *weak_spots(first)]
     lines += LIMITS.format(steps=first.plan.steps).splitlines()
+    lines += ["", "## `fall` beside each of the others", "", BESIDE]
+    lines += ["", *beside(first)]
     lines += ["", "## Combinations", "", *combinations(first)]
     for findings in others:
         lines += ["", f"## With {findings.plan.steps:,} steps", "", longer(findings)]
@@ -134,9 +136,6 @@ def weak_spots(findings: Findings) -> list[str]:
             f" {max(gaps):.4f}; its suggestion lies {side(offset)} the best LR of the"
             " grid (median)."
         )
-    for other in findings.scores:
-        if other.kind in {"classical", "rival", "constant"} and not other.missing:
-            lines.append(beside(other, known))
     alarms = findings.alarms
     if alarms.count:
         said = "; ".join(f"{n} x {name}" for name, n in alarms.refusals.items())
@@ -144,7 +143,7 @@ def weak_spots(findings: Findings) -> list[str]:
     return lines
 
 
-def spot(combination: tuple[str, str], verdict: Verdict) -> str:
+def spot(combination: Combination, verdict: Verdict) -> str:
     """One combination: its gap, and on which side of the best LR it was left."""
     offset = statistics.fmean(verdict.offsets)
     return f"{' / '.join(combination)} {verdict.gap:.3f} ({side(offset)} the best LR)"
@@ -153,26 +152,6 @@ def spot(combination: tuple[str, str], verdict: Verdict) -> str:
 def side(offset: float) -> str:
     """Decades as words: which side, and how far."""
     return f"{abs(offset):.2f} decades {'above' if offset > 0 else 'below'}"
-
-
-def beside(other: Score, known: dict[tuple[str, str], Verdict]) -> str:
-    """How often another rule was better, and where."""
-    pairs = [
-        (combination, (verdict.gap or 0.0) - theirs)
-        for combination, verdict in known.items()
-        if (theirs := other.verdicts[combination].gap) is not None
-    ]
-    lost = [(c, more) for c, more in pairs if more > NOISE]
-    won = sum(more < -NOISE for _, more in pairs)
-    where = ""
-    if lost:
-        combination, more = max(lost, key=lambda pair: pair[1])
-        where = f" (at most by {more:.3f}: {' / '.join(combination)})"
-    equal = len(pairs) - len(lost) - won
-    return (
-        f"- {other.name} is better than `fall` in {len(lost)} of {len(pairs)}{where},"
-        f" worse in {won}, and within {NOISE} of it in {equal}."
-    )
 
 
 # Combinations -------------------------------------------------------------------------
@@ -214,7 +193,7 @@ def longer(findings: Findings) -> str:
 def about(findings: Findings) -> str:
     """What is asked, and how."""
     plan = findings.plan
-    named = "; ".join(SUBJECTS[task].about for task in plan.tasks)
+    named = "".join(f"\n- {SUBJECTS[task].about}" for task in plan.tasks)
     said = ABOUT.format(
         sweep=plan.sweep_steps,
         steps=plan.steps,
@@ -224,9 +203,10 @@ def about(findings: Findings) -> str:
         seeds=plural(plan.seeds) + (" each" if plan.seeds > 1 else ""),
     )
     tasks = (
-        f"The {len(plan.tasks)} tasks are of what scikit-learn and Python ship: {named}."
-        f" Each with {', '.join(plan.optimizers)}: {len(plan.combinations)}"
-        " combinations. SGD has momentum 0.9, AdamW a weight decay of 0.01."
+        f"The {len(plan.tasks)} tasks are of what scikit-learn and Python ship:\n"
+        f"{named}\n\nEach is trained with {', '.join(plan.optimizers)}, which makes"
+        f" {len(plan.combinations)} combinations.\nSGD has momentum 0.9, AdamW a"
+        " weight decay of 0.01."
     )
     return f"{said}\n\n{tasks}"
 
@@ -255,12 +235,3 @@ def versions() -> Iterable[str]:
 def plural(seeds: int) -> str:
     """One seed, three seeds."""
     return "one seed" if seeds == 1 else f"{seeds} seeds"
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Lines of a markdown table."""
-    lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
-    for cells in rows:
-        escaped = [cell.replace("|", "\\|").replace("\n", " ") for cell in cells]
-        lines.append("| " + " | ".join(escaped) + " |")
-    return lines
