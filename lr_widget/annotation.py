@@ -12,23 +12,32 @@ from typing import Any
 import numpy as np
 
 from . import reading
+from .classics import GROUNDS
 from .curves import Sweep
 from .palette import MARKS
 from .suggestion import REASONS
 
+#: Where each rule looks, and after the colon why one would trust it.
+_GROUNDS = {"fall": "where 95 % of the fall is made: most of it, and not the cliff"}
+_GROUNDS |= GROUNDS
+
+#: Reasons for no suggestion, and that of one, with which a curve has regions.
+_SHAPED = ("", "still_falling")
+
 
 def suggestions(
-    sweep: Sweep, measure: str, beta: float, y_log: bool = False
+    sweep: Sweep, measure: str, beta: float | None, y_log: bool = False
 ) -> list[dict[str, Any]]:
     """Each suggested LR, at its place on the smoothed `measure`.
 
-    The one to look at first is in front: keys begin there.
+    `fall` is in front, as far as it suggests anything. Where it does not, the others
+    have a `doubt`: why they should not be trusted.
 
     `minimum` has an `origin`, the place of the minimum itself, of whose LR it returns
     a tenth.
     """
-    lrs, _, smooth = sweep.trace("loss", beta)
-    found = sweep.suggestions(beta)
+    reason = sweep.suggestion.reason
+    doubt = f"not to be trusted: {REASONS[reason]}" if reason else ""
     line = _Line(sweep, measure, beta, y_log)
     return [
         {
@@ -36,23 +45,38 @@ def suggestions(
             "lr": lr,
             "y": line.height(lr),
             "color": MARKS[name],
-            "reason": REASONS[name],
+            "reason": _GROUNDS[name],
+            "doubt": doubt,
             "origin": line.place(10 * lr) if name == "minimum" else None,
         }
-        for name in reading.ranked(found, reading.regions(lrs, smooth))
-        if (lr := found[name]) is not None
+        for name, lr in sweep.suggestions(beta).items()
+        if lr is not None
     ]
 
 
-def regions(sweep: Sweep, beta: float) -> list[dict[str, Any]]:
+def band(sweep: Sweep) -> dict[str, float] | None:
+    """The stretch of LRs to look in."""
+    found = sweep.suggestion.band
+    return None if found is None else {"start": found[0], "end": found[1]}
+
+
+def levels(sweep: Sweep) -> list[dict[str, Any]]:
+    """Where parts of the fall are made: a name, a loss as `y`, and an LR or None."""
+    return [
+        {"name": name, "y": loss, "lr": lr}
+        for name, loss, lr in sweep.levels
+        if math.isfinite(loss)
+    ]
+
+
+def regions(sweep: Sweep, beta: float | None) -> list[dict[str, Any]]:
     """The regions of a curve, by the names that are written over them.
 
     A curve that is flat, or all noise, has none, whatever it looks like.
     """
-    if sweep.suggestions(beta).kind not in ("", "still_falling"):
+    if sweep.suggestion.reason not in _SHAPED:
         return []
-    lrs, _, smooth = sweep.trace("loss", beta)
-    found = reading.regions(lrs, smooth)
+    found = reading.regions(*sweep.line("loss", beta))
     named = {
         "too small": found.too_small,
         "just right": found.just_right,
@@ -68,11 +92,13 @@ def regions(sweep: Sweep, beta: float) -> list[dict[str, Any]]:
 class _Line:
     """The smoothed line of one measure as it is drawn: straight between two steps."""
 
-    def __init__(self, sweep: Sweep, measure: str, beta: float, y_log: bool) -> None:
+    def __init__(
+        self, sweep: Sweep, measure: str, beta: float | None, y_log: bool
+    ) -> None:
         self._lrs = self._heights = np.empty(0)
         self._y_log = y_log
         if measure in sweep.measures:
-            lrs, _, smooth = sweep.trace(measure, beta)
+            lrs, smooth = sweep.line(measure, beta)
             with np.errstate(divide="ignore", invalid="ignore"):
                 heights = np.log(smooth) if y_log else smooth
             kept = np.isfinite(heights)

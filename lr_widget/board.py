@@ -15,17 +15,21 @@ import numpy as np
 from . import annotation, reading
 from .axis import loss_text, lr_text
 from .chart import LRChart
-from .controls import Message
+from .controls import Button, Message
 from .curves import Curves, Sweep, points
 from .legend import Legend
 from .options import Options
 from .palette import curve_style
 from .picker import LRPicker
 from .poster import Poster
+from .suggestion import Remedy
 
 _LAYOUT = {"width": "auto", "height": "340px", "min_width": "180px"}
 
 _GROWING = "Faint: the loss of each step. Bold: smoothed."
+
+#: Options that are about the chart.
+_DRAWN = ("beta", "measure", "y_log", "regions", "levels", "snap", "zoom")
 
 #: Makes of what a person did a handler that shows what goes wrong.
 Guard = Callable[[Callable[..., object]], Callable[..., None]]
@@ -49,9 +53,9 @@ class Board:
 
     Attributes
     ----------
-    chart, message, options, legend : widgets
-        Top to bottom: the chart with its picker, what it shows in a sentence or two,
-        how to draw it, and what is drawn.
+    chart, message, remedy, options, legend : widgets
+        The chart with its picker, what it shows in a few sentences, a button where
+        something can be done about it, how to draw it, and what is drawn.
     curves : Curves
         What they show.
     """
@@ -67,9 +71,16 @@ class Board:
         self._lock, self._looks_new = lock, looks_new
         self._lr: float | None = None
         self._growing: Sweep | None = None
+        self._train_steps: int | None = None
+        self._remedy: Remedy | None = None
         self._closed = False
         self.chart = LRChart(start_lr, end_lr, layout=_LAYOUT)
         self.message = Message()
+        self.remedy = Button(
+            icon="wrench",
+            tooltip="Run the range test again, like this",
+            layout={"width": "auto", "display": "none"},
+        )
         self.options = Options(measures=list(measures))
         self.legend = Legend()
         self.picker = LRPicker(
@@ -82,8 +93,20 @@ class Board:
         self.curves = Curves(self._show_all)
         self.options.observe(self._restyle)
 
-    def listen(self, guard: Guard, take_lr: Callable[[float], object]) -> None:
-        """Handle what people do; `take_lr` gets what they pick, under no lock."""
+    def listen(
+        self,
+        guard: Guard,
+        take_lr: Callable[[float], object],
+        sweep_again: Callable[..., object],
+    ) -> None:
+        """Handle what people do, under no lock.
+
+        `take_lr` gets what they pick; `sweep_again` the arguments of a remedy.
+        """
+
+        def cure() -> None:
+            if self._remedy is not None:
+                sweep_again(**self._remedy.arguments)
 
         def tidy(action: str, name: str, to: str | None) -> None:
             if action == "take":
@@ -100,6 +123,7 @@ class Board:
         options.on_reset(guard(self._whole))
         options.on_download(guard(self._file))
         self.legend.on_action(guard(tidy))
+        self.remedy.on_click(guard(cure))
 
     def plan(self, start_lr: float, end_lr: float) -> None:
         """Span the chart over the sweeps that are about to run."""
@@ -131,14 +155,26 @@ class Board:
         self.options.measures = list(dict.fromkeys(measures))
         self.chart.show(self.curves)
         options = self.options
+        for sweep in self.curves.values():
+            sweep.train_steps = self._train_steps
         look = options.measure, options.beta, options.y_log
         front = self._read()
         found = annotation.suggestions(front, *look) if front is not None else []
         self.picker.suggestions = found
+        band = annotation.band(front) if front is not None else None
+        self.picker.set_trait("band", band)
+        self._show_levels()
         self._show_regions()
+        self._show_remedy(None if front is None else front.suggestion.remedy)
         self._show_legend()
         words = reading.sentence(front, self.options.beta) if front is not None else ""
         self.message.value = _GROWING if self._growing is not None else words
+
+    def aim(self, train_steps: int | None) -> None:
+        """Suggest for a fit of so many steps."""
+        if train_steps != self._train_steps:
+            self._train_steps = train_steps
+            self.show()
 
     def show_lr(self, lr: float | None) -> None:
         """Show the pick."""
@@ -187,7 +223,7 @@ class Board:
     def _restyle(self, change: Any) -> None:
         """Draw as the options say; some of them need no more than the picker."""
         options, name = self.options, change["name"]
-        if name not in ("beta", "measure", "y_log", "regions", "snap", "zoom"):
+        if name not in _DRAWN:
             return
         with self._lock:
             if self._closed:
@@ -196,6 +232,8 @@ class Board:
                 setattr(self.picker, name, change["new"])
             elif name == "regions":
                 self._show_regions()
+            elif name == "levels":
+                self._show_levels()
             else:
                 chart = self.chart
                 chart.beta, chart.measure = options.beta, options.measure
@@ -216,6 +254,17 @@ class Board:
             found = annotation.regions(front, self.options.beta)
         self.picker.regions = found
 
+    def _show_levels(self) -> None:
+        front = self._read() if self.options.levels else None
+        shown = front is not None and self.options.measure == "loss"
+        self.picker.levels = annotation.levels(front) if front and shown else []
+
+    def _show_remedy(self, remedy: Remedy | None) -> None:
+        """A button where there is something to be done about a sweep."""
+        self._remedy = remedy
+        self.remedy.description = remedy.text if remedy else ""
+        self.remedy.layout.display = None if remedy else "none"
+
     def _show_legend(self) -> None:
         curves = self.curves
         self.legend.curves = [
@@ -230,7 +279,7 @@ class Board:
         ]
         self.legend.suggestions = [
             {
-                **{key: found[key] for key in ("name", "color")},
+                **{key: found[key] for key in ("name", "color", "doubt")},
                 "text": lr_text(found["lr"]),
                 "reason": found["reason"].split(": ")[0],
                 "picked": found["lr"] == self._lr,

@@ -37,7 +37,8 @@ class LRChart(LossFigure):
     """
 
     def __init__(self, start_lr: float, end_lr: float, **kwargs: Any) -> None:
-        self.measure, self.beta, self.zoomed = "loss", 0.98, False
+        self.measure, self.zoomed = "loss", False
+        self.beta: float | None = None
         self.x_scale = Log(min=start_lr, max=end_lr)
         self._x_axis = Axis(scale=self.x_scale, label="learning rate", tick_format="~e")
         super().__init__(self._x_axis, **kwargs)
@@ -141,10 +142,12 @@ class LRChart(LossFigure):
 
     def _draw(self, name: str, curves: Curves) -> None:
         sweep = curves[name]
-        lrs, values, smooth = self._trace(sweep)
+        lrs, values, places, smooth = self._taken(sweep)
         seen, rough = smooth, values  # what the range is read off
-        look = (sweep, self.measure, self.beta, self.y_log)
-        of = look if isinstance(sweep, Curve) else None  # a median does not only grow
+        # Neither a median only grows, nor what looks at both sides of each point.
+        grows = isinstance(sweep, Curve)
+        of = (sweep, self.measure, self.y_log) if grows else None
+        bold_of = (*of, self.beta) if of and self.beta is not None else None
         color, style = curve_style(curves.place(name))
         band, line = self._ghosts[name]
         if name == curves.front:
@@ -157,7 +160,7 @@ class LRChart(LossFigure):
             else:
                 self.raw.clear()
             self.raw.colors = line.colors = band.colors = band.fill_colors = [color]
-        kept = line.show(lrs, self._drawable(smooth), of)
+        kept = line.show(places, self._drawable(smooth), bold_of)
         if name == curves.front:
             seen = smooth[kept]
         self._drawn[name] = self._extent(lrs, rough, seen)
@@ -167,11 +170,16 @@ class LRChart(LossFigure):
         else:
             band.clear()
 
-    def _trace(self, sweep: Sweep) -> tuple[Array, Array, Array]:
-        """What is drawn of a sweep: nothing, if it has not measured that."""
+    def _taken(self, sweep: Sweep) -> tuple[Array, Array, Array, Array]:
+        """LRs and values of a sweep, and those of its bold line, as far as it has them.
+
+        The line comes first: the values may have grown meanwhile.
+        """
         if self.measure not in sweep.measures:
-            return np.empty(0), np.empty(0), np.empty(0)
-        return sweep.trace(self.measure, self.beta)
+            return np.empty(0), np.empty(0), np.empty(0), np.empty(0)
+        line = sweep.line(self.measure, self.beta)
+        lrs, values, _ = sweep.trace(self.measure, 0.0)
+        return lrs, values, *line
 
     def _drawable(self, values: Array) -> Array:
         return np.where(values > 0, values, np.nan) if self.y_log else values

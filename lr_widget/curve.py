@@ -12,13 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .archive import Archive, number
+from .classics import classics
+from .divergence import Divergence
+from .fall import Fall, Level, bold
 from .plot import drawn
 from .series import Array, Series, Trace, checked_beta
-from .suggestion import Suggestions, suggest
+from .suggestion import Suggestion
 
 _Self = TypeVar("_Self", bound="Curve")
 
 _FILE = Archive("curve", "Curve.save")
+
+#: That of fastai's recorder, and of its rules.
+USUAL_BETA = 0.98
 
 #: What a metric cannot be called: these are columns of a curve already.
 RESERVED = frozenset({"curve", "repeat", "step", "lr", "loss", "smooth", "momentum"})
@@ -76,13 +82,27 @@ class Curve:
     points
         Points to start with.
     num_iter
-        Steps that were planned; the suggestions leave out the first tenth of them.
+        Steps that were planned; the suggestions go by them.
+    train_steps
+        Optimizer steps of the fit that a learning rate is sought for, if it is known.
+
+    Attributes
+    ----------
+    num_iter, train_steps : int or None
+        As given; `train_steps` may be set at any time, and moves `suggestion`.
     """
 
     def __init__(
-        self, points: Iterable[Point] = (), *, num_iter: int | None = None
+        self,
+        points: Iterable[Point] = (),
+        *,
+        num_iter: int | None = None,
+        train_steps: int | None = None,
     ) -> None:
-        self.num_iter = num_iter
+        self.num_iter, self.train_steps = num_iter, train_steps
+        self._divergence = Divergence()
+        # What the rule has read, and after how many steps of how many planned.
+        self._read: tuple[tuple[int, int | None], Fall] | None = None
         self.epochs: list[Epoch] = []
         self._series = {"loss": Series()}
         self._lock = threading.Lock()
@@ -157,12 +177,18 @@ class Curve:
         """What was measured: `"loss"`, then all else as it first came."""
         return tuple(self._series)
 
-    def smooth(self, beta: float = 0.98) -> Array:
-        """Exponential moving average of the losses, corrected for its start.
+    def smooth(self, beta: float | None = None) -> Array:
+        """The losses without their noise.
 
-        `m_i = beta * m_(i-1) + (1 - beta) * loss_i`, divided by `1 - beta^(i+1)`, as
-        in Adam and in fastai's recorder; `beta=0` gives the raw losses. From the first
-        non-finite loss on it is not finite either.
+        Without `beta` by the centred kernel that `suggestion` is read from (`Bold`):
+        it does not lag, and ends where the loss diverges; from there on there is NaN.
+        Of a curve whose LRs do not rise, that of a fit, it is the moving average, beta
+        0.98.
+
+        With `beta` by an exponential moving average, corrected for its start:
+        `m_i = beta * m_(i-1) + (1 - beta) * loss_i`, divided by `1 - beta^(i+1)`, as in
+        Adam and in fastai's recorder; `beta=0` gives the raw losses. It lags: at 0.98
+        by some 50 steps. From the first non-finite loss on it is not finite either.
 
         Returns
         -------
@@ -175,7 +201,7 @@ class Curve:
         """
         return self.trace("loss", beta).smooth
 
-    def trace(self, measure: str = "loss", beta: float = 0.98) -> Trace:
+    def trace(self, measure: str = "loss", beta: float | None = None) -> Trace:
         """One measure at the steps at which it was taken: LRs, values, and smoothed.
 
         Smoothed as the losses are in `smooth`, but for `valid_...` measures: those are
@@ -189,12 +215,51 @@ class Curve:
         ValueError
             If `measure` was never taken, or `beta` is not in [0, 1).
         """
-        beta, series = checked_beta(beta), self._measured(measure)
+        lrs, values, places, levels = self._smoothed(measure, beta)
+        if levels is not values and len(levels) != len(values):
+            # It was taken in blocks, or ends before the record does.
+            smooth = np.full(len(values), np.nan)
+            kept = lrs <= places[-1] if len(places) else np.zeros(len(lrs), bool)
+            if len(places):
+                x = np.log10(lrs[kept])
+                smooth[kept] = np.interp(x, np.log10(places), levels)
+            levels = smooth
+        levels.flags.writeable = False
+        return Trace(lrs, values, levels)
+
+    def line(
+        self, measure: str = "loss", beta: float | None = None
+    ) -> tuple[Array, Array]:
+        """LRs and smoothed values of a measure, as they are drawn.
+
+        They are those of `trace`, but without `beta` there are at most 1,024 of them,
+        so that they cost the same however long the record.
+
+        Raises
+        ------
+        ValueError
+            If `measure` was never taken, or `beta` is not in [0, 1).
+        """
+        _, _, places, levels = self._smoothed(measure, beta)
+        return places, levels
+
+    def _smoothed(
+        self, measure: str, beta: float | None
+    ) -> tuple[Array, Array, Array, Array]:
+        """LRs and values as they are now; LRs and values of the smooth."""
+        beta = None if beta is None else checked_beta(beta)
+        series = self._measured(measure)
         with self._lock:
-            values = series.values.view()
-            fixed = measure.startswith("valid_")
-            smooth = values if fixed else series.smooth(beta)
-            return Trace(series.lrs.view(), values, smooth)
+            lrs, values = series.lrs.view(), series.values.view()
+            if measure.startswith("valid_"):
+                return lrs, values, lrs, values
+            if beta is None and not _rise(lrs):
+                beta = USUAL_BETA
+            if beta is not None:
+                return lrs, values, lrs, series.smooth(beta)
+            stop = self._divergence.first(values) if measure == "loss" else None
+        places, levels = _bold(lrs, values, stop, clipped=measure == "loss")
+        return lrs, values, places, levels
 
     def steps(self, measure: str = "loss") -> NDArray[np.intp]:
         """The steps at which a measure was taken, one for each entry of its `trace`.
@@ -208,33 +273,64 @@ class Curve:
         with self._lock:
             return series.steps.view().astype(np.intp)
 
-    def suggestions(self, beta: float = 0.98) -> Suggestions:
-        """The LR that each rule reads off the smoothed curve (`suggestion.RULES`).
+    @property
+    def suggestion(self) -> Suggestion:
+        """Where to train, how sure that is, and why; or why there is none (`fall`).
 
-        A rule that has none gives None; `.reason` says why when no rule has any.
+        For the fit of `train_steps`, where that is set. While the sweep grows it is
+        that of the part there is.
         """
-        lrs, losses, smooth = self.trace("loss", beta)
-        return suggest(lrs, smooth, self.num_iter, losses=losses)
+        return self._fall().suggestion(self.train_steps)
 
-    def to_frame(self, *, beta: float = 0.98) -> Any:
+    @property
+    def levels(self) -> list[Level]:
+        """Where 0, 50 and 95 % of the fall are made; empty, if there is no fall."""
+        return self._fall().levels()
+
+    def suggestions(self, beta: float | None = None) -> dict[str, float | None]:
+        """The LR of every rule: `fall` first, then the classical ones (`classics`).
+
+        A rule that has none gives None. The classical rules never say no: do not trust
+        them where `suggestion.reason` says why there is none. They read the moving
+        average, without `beta` fastai's, 0.98.
+        """
+        lrs, _, smooth = self.trace("loss", USUAL_BETA if beta is None else beta)
+        ours = {"fall": self.suggestion.lr}
+        return ours | classics(lrs, smooth, self.num_iter)
+
+    def _fall(self) -> Fall:
+        with self._lock:
+            loss = self._series["loss"]
+            lrs, losses = loss.lrs.view(), loss.values.view()
+            rises = _rise(lrs)
+            stop = self._divergence.first(losses)
+            known = (len(losses), self.num_iter)
+            if self._read is not None and self._read[0] == known:
+                return self._read[1]
+        if not rises:  # that of a fit, in which there is nothing to find
+            lrs = losses = np.empty(0)
+        found = Fall(lrs, losses, self.num_iter, -1 if stop is None else stop)
+        self._read = known, found
+        return found
+
+    def to_frame(self, *, beta: float | None = None) -> Any:
         """A pandas DataFrame: step, lr, loss, smooth, and each measure; a row per step.
 
         Where a metric was not measured there is NaN.
         """
         import pandas as pd
 
+        lrs, losses, smooth = self.trace("loss", beta)
+        steps = range(len(losses))
+        frame = pd.DataFrame(
+            {"step": steps, "lr": lrs, "loss": losses, "smooth": smooth}
+        )
         with self._lock:
-            columns = dict(self._series)
-            loss = columns.pop("loss")
-            frame = pd.DataFrame({
-                "step": range(len(loss.values)),
-                "lr": loss.lrs.view(),
-                "loss": loss.values.view(),
-                "smooth": loss.smooth(checked_beta(beta)),
-            })  # fmt: skip
-            for name, series in columns.items():
+            for name, series in [*self._series.items()][1:]:
+                taken = series.steps.view().astype(int)
+                taken = taken[taken < len(steps)]  # it may have grown since
                 frame[name] = float("nan")
-                frame.loc[series.steps.view().astype(int), name] = series.values.view()
+                frame.loc[taken, name] = series.values.view()[: len(taken)]
         return frame
 
     def epochs_to_frame(self) -> Any:
@@ -253,7 +349,7 @@ class Curve:
         return frame.astype({name: float for name in columns[1:]})
 
     def plot(
-        self, ax: Any = None, *, beta: float = 0.98, lr: float | None = None
+        self, ax: Any = None, *, beta: float | None = None, lr: float | None = None
     ) -> Any:
         """Draw loss against LR with matplotlib, with the suggestions.
 
@@ -275,7 +371,8 @@ class Curve:
         ImportError
             If matplotlib is not installed.
         """
-        return drawn(self.trace("loss", beta), self.suggestions(beta), ax, lr)
+        found = self.suggestion
+        return drawn(self.trace("loss", beta), found, self.suggestions(beta), ax, lr)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the curve to a JSON file, every float exactly; `load` reads it.
@@ -331,6 +428,28 @@ class Curve:
                 f"measure must be one of {', '.join(self.measures)}, not {measure!r}"
             )
         return self._series[measure]
+
+
+def _rise(lrs: Array) -> bool:
+    """Whether it was a sweep: of a fit the LRs go up and down."""
+    return not len(lrs) or bool(lrs[0] > 0 and (np.diff(lrs) > 0).all())
+
+
+def _bold(
+    lrs: Array, values: Array, stop: int | None, clipped: bool
+) -> tuple[Array, Array]:
+    """LRs and values of the kernel average; that of a loss is what the rule reads."""
+    finite = np.isfinite(values)
+    if clipped and stop is not None:
+        finite[stop + 1 :] = False
+    if not finite.all():
+        lrs, values = lrs[finite], values[finite]
+    if not len(lrs):
+        return lrs, values
+    with np.errstate(all="ignore"):  # a diverged loss may be 1e300
+        found = bold(lrs, values, clipped)
+    same = len(found.x) == len(lrs)
+    return (lrs if same else 10**found.x), found.smooth
 
 
 def _epoch(entry: dict[str, Any]) -> Epoch:

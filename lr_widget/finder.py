@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from .comparison import compare, repeat_seeds
 from .curve import Curve, Point
 from .curves import Sweep, checked_name
 from .fitter import Fitter
+from .plan import whole
 from .repeats import Repeats
 from .run import Run
 from .sweep import range_test, sweep_lrs
@@ -62,10 +63,11 @@ class LRFinder(Fitter):
         Every range test of this finder by name, the newest last: the one in front is
         drawn bold, the others as ghosts. They can be renamed, hidden and removed.
     curve : Curve or Repeats
-        The one in front; without any an empty one.
+        The one in front; without any an empty one. `curve.suggestion` is what is
+        suggested for the fit that `cycle` says.
     options : Options
-        How the curves are drawn: `beta`, `measure`, `y_log`, `regions`, `snap`, `zoom`
-        may be set.
+        How the curves are drawn: `beta`, `measure`, `y_log`, `regions`, `levels`,
+        `snap`, `zoom` may be set.
     cycle : Cycle
         How the next fit will be, as the fields say: `epochs`, `pct_start`, `variant`,
         `three_phase`, `cycle_momentum` may be set.
@@ -142,6 +144,7 @@ class LRFinder(Fitter):
         end_lr: float | None = None,
         num_iter: int | None = None,
         name: str | None = None,
+        repeats: int = 1,
         stop_div: bool = True,
         snapshot_device: str = "cpu",
     ) -> Run:
@@ -149,6 +152,12 @@ class LRFinder(Fitter):
 
         Arguments left out are those of the finder, and become them when given. `name`
         is what the curve is called in `curves`; default `sweep 1` and so on.
+
+        With several `repeats` there are so many sweeps, seeded 0, 1 and so on, so that
+        a loader that shuffles gives its batches in another order. Their median is
+        drawn, in a band from the lowest to the highest, and the suggestion is the mean
+        of theirs in log LR. Three cost three times the steps of one, and are a little
+        better.
 
         Raises
         ------
@@ -160,28 +169,32 @@ class LRFinder(Fitter):
         with self._lock:
             self._refuse_second()
             wanted = None if name is None else checked_name(name)
+            whole("repeats", repeats)
             start, end, steps = self._range(start_lr, end_lr, num_iter)
-            points = range_test(
-                self.task,
-                start_lr=start,
-                end_lr=end,
-                num_iter=steps,
-                stop_div=stop_div,
-                snapshot_device=snapshot_device,
-                valid_every=self.valid_every,
-                valid_batches=self.valid_batches,
-                cuda_graph=self.cuda_graph,
-            )
-            curve = Curve(num_iter=steps)
+            settings: dict[str, Any] = {
+                "start_lr": start,
+                "end_lr": end,
+                "num_iter": steps,
+                "stop_div": stop_div,
+                "snapshot_device": snapshot_device,
+                "valid_every": self.valid_every,
+                "valid_batches": self.valid_batches,
+                "cuda_graph": self.cuda_graph,
+            }
+            sweep: Sweep
+            items: Iterator[Any]
+            take: Callable[[Any], Sweep]
+            if repeats == 1:
+                sweep = Curve(num_iter=steps)
+                items, take = range_test(self.task, **settings), _into(sweep)
+            else:
+                sweep = Repeats(num_iter=steps)
+                items = compare(self.task, {"": {}}, seeds=repeats, **settings)
+                take = _among({"": sweep})
             self._board.plan(start, end)
-            self.curves.add(curve, wanted)
+            self.curves.add(sweep, wanted)
             self.start_lr, self.end_lr, self.num_iter = start, end, steps
-
-            def take(point: Point) -> Sweep:
-                curve.append(point)
-                return curve
-
-            run = self._new_run("range test", points, take, steps)
+            run = self._new_run("range test", items, take, repeats * steps)
         return run.start()
 
     def compare(
@@ -239,17 +252,8 @@ class LRFinder(Fitter):
                 sweeps[name] = (Curve if one else Repeats)(num_iter=steps)
                 self.curves.add(sweeps[name], name)
             self.start_lr, self.end_lr, self.num_iter = start, end, steps
-
-            def take(item: tuple[str, int, Point]) -> Sweep:
-                name, repeat, point = item
-                sweep = sweeps[name]
-                if isinstance(sweep, Repeats):
-                    sweep.append(repeat, point)
-                else:
-                    sweep.append(point)
-                return sweep
-
-            run = self._new_run("comparison", items, take, sum(times.values()) * steps)
+            total = sum(times.values()) * steps
+            run = self._new_run("comparison", items, _among(sweeps), total)
         return run.start()
 
     def _measures(self) -> list[str]:
@@ -257,6 +261,9 @@ class LRFinder(Fitter):
         names = ["loss", *self.task.metrics]
         validated = names if self.valid_every is not None else []
         return names + [f"valid_{name}" for name in validated]
+
+    def _sweep_again(self, **arguments: Any) -> None:
+        self.range_test(**arguments)
 
     def _sweep(self) -> tuple[float, float, int]:
         return self.start_lr, self.end_lr, self.num_iter
@@ -273,3 +280,28 @@ class LRFinder(Fitter):
             self.end_lr if end_lr is None else end_lr,
             self.num_iter if num_iter is None else num_iter,
         )
+
+
+def _into(curve: Curve) -> Callable[[Point], Sweep]:
+    """What records the points of one sweep."""
+
+    def take(point: Point) -> Sweep:
+        curve.append(point)
+        return curve
+
+    return take
+
+
+def _among(sweeps: Mapping[str, Sweep]) -> Callable[[tuple[str, int, Point]], Sweep]:
+    """What records the points of several sweeps, each at its name and repeat."""
+
+    def take(item: tuple[str, int, Point]) -> Sweep:
+        name, repeat, point = item
+        sweep = sweeps[name]
+        if isinstance(sweep, Repeats):
+            sweep.append(repeat, point)
+        else:
+            sweep.append(point)
+        return sweep
+
+    return take

@@ -269,6 +269,12 @@ class Fitter(Workbench):
             self.task, max_lr=peak, steps_per_epoch=steps_per_epoch, **cycle
         ).schedule
 
+    def _train_steps(self) -> int | None:
+        try:
+            return self.cycle.epochs * epoch_steps(self.task, self._steps_per_epoch)
+        except ValueError:
+            return None  # of a loader without a length nobody knows
+
     def _frozen(self) -> tuple[int, int]:
         return len(self.task.frozen), len(self.task.optimizer.param_groups)
 

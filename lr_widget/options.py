@@ -51,11 +51,12 @@ class Options(Prompt, ipywidgets.DOMWidget):
     _model_module = Unicode(NPM_NAME).tag(sync=True)
     _model_module_version = Unicode(NPM_RANGE).tag(sync=True)
 
-    beta = Float(0.98).tag(sync=True)
+    beta = Float(None, allow_none=True).tag(sync=True)
     measures = List(Unicode(), ["loss"]).tag(sync=True)
     measure = Unicode("loss").tag(sync=True)
     y_log = Bool(False).tag(sync=True)
     regions = Bool(True).tag(sync=True)
+    levels = Bool(False).tag(sync=True)
     snap = Bool(False).tag(sync=True)
     zoom = Bool(False).tag(sync=True)
     zoomed = Bool(False).tag(sync=True)
@@ -70,7 +71,7 @@ class Options(Prompt, ipywidgets.DOMWidget):
     @validate("beta")
     def _validate_beta(self, proposal) -> float:
         beta = proposal["value"]
-        if not 0 <= beta <= MAX_BETA:
+        if beta is not None and not 0 <= beta <= MAX_BETA:
             raise ValueError(f"beta must be in [0, {MAX_BETA}], not {beta}: try 0.98")
         return beta
 

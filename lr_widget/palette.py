@@ -9,7 +9,8 @@ PICK = "#D55E00"
 OLIVE, VIOLET = "#7A8B2E #8A6FD1".split()
 
 #: Of a suggestion, by its rule.
-MARKS = {"minimum": GREEN, "steepest": PURPLE, "valley": ORANGE, "slide": GRAY}
+MARKS = {"fall": GREEN, "minimum": OLIVE, "steepest": PURPLE}
+MARKS |= {"valley": ORANGE, "slide": GRAY}
 
 _CURVES = (BLUE, ORANGE, GREEN, PURPLE, GRAY, VIOLET, OLIVE)
 

@@ -86,6 +86,7 @@ class Panel:
             board.options,
             board.chart,
             board.message,
+            row(board.remedy),
             board.legend,
             self._hint,
             *fitting.children,

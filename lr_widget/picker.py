@@ -68,6 +68,8 @@ class LRPicker(Prompt, Interaction):
     measure = Unicode("loss").tag(sync=True)
     suggestions = List(Dict()).tag(sync=True)
     regions = List(Dict()).tag(sync=True)
+    band = Dict(None, allow_none=True).tag(sync=True)
+    levels = List(Dict()).tag(sync=True)
     snap = Bool(False).tag(sync=True)
     zoom = Bool(False).tag(sync=True)
 

@@ -9,12 +9,20 @@ import numpy as np
 
 from .axis import lr_text, y_range
 from .series import Trace
+from .suggestion import Suggestion
 
 
 def drawn(
-    trace: Trace, suggestions: Mapping[str, float | None], ax: Any, lr: float | None
+    trace: Trace,
+    suggestion: Suggestion,
+    suggestions: Mapping[str, float | None],
+    ax: Any,
+    lr: float | None,
 ) -> Any:
     """Raw losses faint, smoothed ones bold, suggestions, and `lr` as a line.
+
+    The band of the suggestion is shaded. Where there is none, those of other rules are
+    hollow and gray: they are not to be trusted, as the title says.
 
     Raises
     ------
@@ -31,10 +39,18 @@ def drawn(
         _, ax = plt.subplots()
     (bold,) = ax.plot(trace.lrs, trace.smooth, label="smoothed")
     ax.plot(trace.lrs, trace.values, color=bold.get_color(), alpha=0.25, label="raw")
+    if suggestion.band is not None:
+        color = bold.get_color()
+        ax.axvspan(*suggestion.band, color=color, alpha=0.08, label="look here")
+    if suggestion.reason:
+        ax.set_title(suggestion.sentence, fontsize="small", wrap=True)
+    drawn = np.isfinite(trace.smooth)
+    doubted = {"color": "gray", "fillstyle": "none"} if suggestion.reason else {}
     for name, value in suggestions.items():
-        if value is not None:
-            height = np.interp(np.log(value), np.log(trace.lrs), trace.smooth)
-            ax.plot(value, height, "o", label=f"{name} {lr_text(value)}")
+        if value is not None and drawn.any():
+            places = np.log(trace.lrs[drawn])
+            height = np.interp(np.log(value), places, trace.smooth[drawn])
+            ax.plot(value, height, "o", label=f"{name} {lr_text(value)}", **doubted)
     if lr is not None:
         ax.axvline(lr, color="black", linestyle="--", label=f"lr {lr_text(lr)}")
     shown = y_range(trace.values, trace.smooth)

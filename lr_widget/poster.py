@@ -29,7 +29,7 @@ class Poster:
 
     sweeps: Sequence[tuple[str, Sweep, int]]
     measure: str
-    beta: float
+    beta: float | None
     y_log: bool
     x_range: Range
     y_range: Range

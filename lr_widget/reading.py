@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 from typing import NamedTuple, Protocol
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .axis import lr_text
-from .suggestion import REASONS, Suggestions
+from .suggestion import Suggestion
 
 Array = NDArray[np.float64]
 Span = tuple[float, float]
@@ -21,34 +20,16 @@ FLAT = 0.1
 #: A rise from the lowest point of less than this part of the fall is no divergence.
 RISE = 0.02
 
-#: Which rule a sentence names: the first of these that has a suggestion; `valley` only
-#: where the loss falls. It is often found in the flat part, since the moving average
-#: goes down a little even there. The last two may lie at the very edge.
-PREFERRED = ("valley", "minimum", "slide", "steepest")
-
-#: What to do where there is no suggestion. `{lr}` is the last LR.
-_NEXT = {
-    "too_few": "Too few points to read a learning rate from: raise num_iter, or let it"
-    " run to the end.",
-    "never_fell": "The loss never fell: the model may be trained already, or the range"
-    " too high: lower start_lr.",
-    "still_falling": "Still falling at end_lr ({lr}): raise end_lr.",
-    "flat": "Flat: the model may be trained already, or the range too low: raise"
-    " end_lr.",
-    "noise": "The noise is larger than the fall: more steps (num_iter) or a larger"
-    " batch.",
-    "diverged_at_once": "Diverged at once: lower start_lr.",
-}
-
 
 class Sweep(Protocol):
     """As much of a `Curve`, or of the repeats of one, as is read here."""
 
-    def suggestions(self, beta: float = ...) -> Suggestions:
-        """Each rule's LR, or why there is none."""
+    @property
+    def suggestion(self) -> Suggestion:
+        """Where to train, or why there is no telling."""
 
-    def trace(self, measure: str = ..., beta: float = ...) -> tuple[Array, ...]:
-        """LR, value and smoothed value of each step, of one measure."""
+    def line(self, measure: str = ..., beta: float | None = ...) -> tuple[Array, Array]:
+        """LRs and smoothed values of a measure, as they are drawn."""
 
 
 class Regions(NamedTuple):
@@ -121,46 +102,28 @@ def _blown(fallen: Array) -> int:
     return int(leaps[0]) if fall > 0 and len(leaps) else len(fallen)
 
 
-def sentence(curve: Sweep, beta: float = 0.98) -> str:
+def sentence(curve: Sweep, beta: float | None = None) -> str:
     """What the curve shows, and why the suggestion is where it is; or the next move.
 
-    Every LR in it is one that `regions()` or `curve.suggestions()` gave.
+    Every LR in it is one that `regions()` or `curve.suggestion` gave.
 
     Parameters
     ----------
     curve
         A curve, or several repeats of one.
     beta
-        Smoothing of the curve that is shown.
+        Smoothing of the curve that is shown, as of `Curve.smooth`.
 
     Returns
     -------
     str
-        One or two short sentences; `""` for a curve without points.
+        A few short sentences; `""` for a curve without points.
     """
-    lrs, losses, smooth = curve.trace("loss", beta)
-    if not len(lrs):
-        return ""
-    suggestions = curve.suggestions(beta)
-    if suggestions.kind:
-        if not math.isfinite(losses[0]):
-            return "The first loss is not a number: look at the model and its data."
-        return _NEXT[suggestions.kind].format(lr=lr_text(float(lrs[-1])))
-    found = regions(lrs, smooth)
-    return " ".join(filter(None, [_shape(found), _why(suggestions, found)]))
-
-
-def ranked(suggestions: Suggestions, found: Regions) -> list[str]:
-    """The rules that have an LR, the one to look at first in front.
-
-    >>> ranked(Suggestions(steepest=0.1, valley=1e-6), Regions(just_right=(1e-3, 1.0)))
-    ['steepest', 'valley']
-    """
-    start, end = found.just_right or (0.0, math.inf)
-    rules = [rule for rule in PREFERRED if suggestions.get(rule) is not None]
-    if "valley" in rules and not start <= (suggestions["valley"] or 0.0) <= end:
-        rules = [*rules[1:], "valley"]
-    return rules
+    lrs, smooth = curve.line("loss", beta)
+    found = curve.suggestion
+    if found.reason:
+        return found.sentence if len(lrs) or found.reason != "too_few" else ""
+    return " ".join(filter(None, [_shape(regions(lrs, smooth)), found.sentence]))
 
 
 def _shape(found: Regions) -> str:
@@ -175,11 +138,3 @@ def _shape(found: Regions) -> str:
         )
     between = ", and" if found.too_small else " and"
     return f"The loss {falls} until {end}{between} diverges above."
-
-
-def _why(suggestions: Suggestions, found: Regions) -> str:
-    """One suggestion, and where its rule looks."""
-    for rule in ranked(suggestions, found):
-        text = lr_text(suggestions[rule] or 0.0)
-        return f"{rule} suggests {text}, {REASONS[rule].split(': ')[0]}."
-    return ""

@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .curve import Curve, Point
+from .classics import classics
+from .curve import USUAL_BETA, Curve, Point
+from .fall import Level
 from .plot import drawn
 from .series import Array, Trace
-from .suggestion import Suggestions, suggest
+from .suggestion import Suggestion, shared
 
 Reduce = Callable[..., Any]
 
@@ -51,6 +53,7 @@ class Repeats:
         self, curves: Iterable[Curve] = (), *, num_iter: int | None = None
     ) -> None:
         self._curves = list(curves)
+        self._train_steps: int | None = None
         planned = [c.num_iter for c in self._curves if c.num_iter is not None]
         self.num_iter = num_iter if num_iter is not None else next(iter(planned), None)
         self._grid()
@@ -69,7 +72,7 @@ class Repeats:
         if index < count:
             curve = self._curves[index]
         else:
-            curve = Curve(num_iter=self.num_iter)
+            curve = Curve(num_iter=self.num_iter, train_steps=self._train_steps)
         lrs = max((known.lrs for known in self._curves), key=len, default=curve.lrs)
         at = len(curve)
         if at < len(lrs) and lrs[at] != point.lr:
@@ -96,8 +99,10 @@ class Repeats:
         names = (name for curve in self.curves for name in curve.measures)
         return tuple(dict.fromkeys(["loss", *names]))
 
-    def trace(self, measure: str = "loss", beta: float = 0.98) -> Trace:
+    def trace(self, measure: str = "loss", beta: float | None = None) -> Trace:
         """The median over the repeats at each LR: of the values, and of the smoothed.
+
+        Each is smoothed as by `Curve.trace`.
 
         Raises
         ------
@@ -109,7 +114,7 @@ class Repeats:
             lrs, _reduced(np.nanmedian, values), _reduced(np.nanmedian, smooth)
         )
 
-    def band(self, measure: str = "loss", beta: float = 0.98) -> Band:
+    def band(self, measure: str = "loss", beta: float | None = None) -> Band:
         """The lowest and the highest smoothed value of the repeats at each LR.
 
         Raises
@@ -120,22 +125,55 @@ class Repeats:
         lrs, _, smooth = self._table(measure, beta)
         return Band(lrs, _reduced(np.nanmin, smooth), _reduced(np.nanmax, smooth))
 
-    def suggestions(self, beta: float = 0.98) -> Suggestions:
-        """The LR that each rule reads off the median curve; see `Curve.suggestions`."""
-        lrs, losses, smooth = self.trace("loss", beta)
-        return suggest(lrs, smooth, self.num_iter, losses=losses)
+    def line(
+        self, measure: str = "loss", beta: float | None = None
+    ) -> tuple[Array, Array]:
+        """LRs and smoothed median; see `Curve.line`."""
+        lrs, _, smooth = self.trace(measure, beta)
+        return lrs, smooth
+
+    @property
+    def train_steps(self) -> int | None:
+        """Optimizer steps of the fit that a learning rate is sought for."""
+        return self._train_steps
+
+    @train_steps.setter
+    def train_steps(self, train_steps: int | None) -> None:
+        self._train_steps = train_steps
+        for curve in self.curves:
+            curve.train_steps = train_steps
+
+    @property
+    def suggestion(self) -> Suggestion:
+        """The mean of the repeats' suggestions, in log LR (`suggestion.shared`)."""
+        return shared([curve.suggestion for curve in self.curves])
+
+    @property
+    def levels(self) -> list[Level]:
+        """None: each repeat has levels of its own."""
+        return []
+
+    def suggestions(self, beta: float | None = None) -> dict[str, float | None]:
+        """The LR of every rule: `fall` first, as `suggestion`; see `Curve.suggestions`.
+
+        The classical rules read the median curve.
+        """
+        lrs, _, smooth = self.trace("loss", USUAL_BETA if beta is None else beta)
+        ours = {"fall": self.suggestion.lr}
+        return ours | classics(lrs, smooth, self.num_iter)
 
     def plot(
-        self, ax: Any = None, *, beta: float = 0.98, lr: float | None = None
+        self, ax: Any = None, *, beta: float | None = None, lr: float | None = None
     ) -> Any:
         """Draw the median and the band with matplotlib; as `Curve.plot`."""
-        ax = drawn(self.trace("loss", beta), self.suggestions(beta), ax, lr)
+        found = self.suggestion
+        ax = drawn(self.trace("loss", beta), found, self.suggestions(beta), ax, lr)
         ax.fill_between(
             *self.band("loss", beta), alpha=0.2, color=ax.lines[0].get_color()
         )
         return ax
 
-    def to_frame(self, *, beta: float = 0.98) -> Any:
+    def to_frame(self, *, beta: float | None = None) -> Any:
         """A pandas DataFrame: that of each curve, below one another, and `repeat`."""
         import pandas as pd
 
@@ -176,7 +214,7 @@ class Repeats:
                 raise _other_lrs(index, at, float(lrs[at]), float(longest[at]))
         return longest
 
-    def _table(self, measure: str, beta: float) -> tuple[Array, Array, Array]:
+    def _table(self, measure: str, beta: float | None) -> tuple[Array, Array, Array]:
         """LRs at which something was measured; values and smooth, a row per repeat.
 
         NaN where a repeat has nothing to say.

@@ -96,7 +96,9 @@ def _cycle(settings: Mapping[str, Any]) -> Cycle:
 
 def _options(settings: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {name: bool(settings[name]) for name in _SWITCHES}
-    found["measure"], found["beta"] = str(settings["measure"]), number(settings["beta"])
-    if not 0 <= found["beta"] <= MAX_BETA:
-        raise ValueError(f"a beta of {found['beta']}")
+    found["levels"] = bool(settings.get("levels", False))  # files of before have none
+    found["measure"], beta = str(settings["measure"]), settings["beta"]
+    found["beta"] = None if beta is None else number(beta)
+    if beta is not None and not 0 <= found["beta"] <= MAX_BETA:
+        raise ValueError(f"a beta of {beta}")
     return found

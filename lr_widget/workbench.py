@@ -32,7 +32,7 @@ from .still import Still
 _RATE, _SHARE, _SLOWEST = 15, 0.02, 1.0
 
 #: The options that a file has: how a curve is drawn, not what part of it is seen.
-_SAVED = ("beta", "measure", "y_log", "regions", "snap")
+_SAVED = ("beta", "measure", "y_log", "regions", "levels", "snap")
 
 #: States in which nothing runs.
 _AT_REST = (*ENDS, "idle")
@@ -125,6 +125,10 @@ class Workbench(ipywidgets.VBox):
         """Start a sweep, as the Run button does."""
         raise NotImplementedError
 
+    def _sweep_again(self, **arguments: Any) -> None:
+        """Start a sweep that differs in these from the last."""
+        raise NotImplementedError
+
     def fit_one_cycle(self) -> Run:
         """Start a fit, as the Fit button does."""
         raise NotImplementedError
@@ -139,6 +143,10 @@ class Workbench(ipywidgets.VBox):
 
     def _preview(self) -> tuple[Any, Any]:
         """LRs and momentums of the fit that the Fit button would start."""
+        raise NotImplementedError
+
+    def _train_steps(self) -> int | None:
+        """Optimizer steps of the fit that the Fit button would start; None: unknown."""
         raise NotImplementedError
 
     def _sweep(self) -> tuple[float, float, int]:
@@ -243,7 +251,11 @@ class Workbench(ipywidgets.VBox):
         panel.undo.on_click(self._guarded(self.undo))
         panel.freeze.on_click(self._guarded(self._freeze_or_unfreeze))
         self._fit_board.listen(self._guarded, self._plan_another)
-        self._board.listen(self._guarded, lambda lr: setattr(self, "lr", lr))
+        self._board.listen(
+            self._guarded,
+            lambda lr: setattr(self, "lr", lr),
+            self._sweep_again,
+        )
 
     def _guarded(self, action: Callable[..., Any]) -> Callable[..., Any]:
         """A handler of what a person does: what goes wrong is shown in the widget."""
@@ -288,6 +300,8 @@ class Workbench(ipywidgets.VBox):
         """Show what has been set for the next fit."""
         with self._lock:
             self._said = ""
+            if not self._closed:
+                self._board.aim(self._train_steps())
             self._paint_pick()
 
     def _become(self, session: Session) -> None:

@@ -1,0 +1,68 @@
+"""A Gaussian kernel average over log LR: centred, so that it does not lag."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+#: Longer records are averaged over neighbouring steps first, to no more than this many
+#: blocks: a frame costs the same at any length, and a block is far narrower than any
+#: width in use.
+MAX_BLOCKS = 1024
+
+
+class Kernel:
+    """Averages values over the places x, each weighted by its distance.
+
+    >>> Kernel(np.array([0.0, 1.0, 2.0]), 1e-3)(np.array([3.0, 1.0, 2.0])).tolist()
+    [3.0, 1.0, 2.0]
+
+    The weight of a value is `exp(-(distance / width)^2 / 2)`; the weights are divided
+    by their sum, at the ends too (Nadaraya 1964, Watson 1964).
+
+    Parameters
+    ----------
+    x
+        Shape (n,), rising. The cost is n^2.
+    width
+        Standard deviation, in the unit of x; positive.
+    """
+
+    def __init__(self, x: Array, width: float) -> None:
+        n, step = len(x), (x[-1] - x[0]) / max(len(x) - 1, 1)
+        even = np.abs(x - x[0] - step * np.arange(n)).max() < 1e-9 * width
+        if even:  # 2 n exponentials instead of n^2
+            bell = np.exp(-0.5 * (step / width * np.arange(1 - n, n)) ** 2)
+            rows = np.lib.stride_tricks.sliding_window_view(bell, n)[::-1]
+        else:
+            rows = np.exp(-0.5 * ((x[:, None] - x) / width) ** 2)
+        self._rows = np.ascontiguousarray(rows)
+        self._sums = self._rows.sum(axis=1)
+
+    def __call__(self, y: Array) -> Array:
+        """The averages of y, shape (n,), or of each column of it, (n, k)."""
+        # About the first: a large constant in y costs no digits.
+        moved = self._rows @ (y - y[0])
+        sums = self._sums if y.ndim == 1 else self._sums[:, None]
+        averages: Array = y[0] + moved / sums
+        return averages
+
+
+def blocks(lrs: Array, values: Array) -> tuple[Array, Array]:
+    """Place in log10 LR and mean of each block of steps: of each step, if they are few.
+
+    >>> x, y = blocks(np.geomspace(1e-4, 1.0, 5), np.arange(5.0))
+    >>> x.tolist(), y.tolist()
+    ([-4.0, -3.0, -2.0, -1.0, 0.0], [0.0, 1.0, 2.0, 3.0, 4.0])
+    """
+    n = len(values)
+    if n <= MAX_BLOCKS:
+        return np.log10(lrs), values
+    # A power of two, so that a growing curve does not shimmer.
+    size = 2 ** int(np.ceil(np.log2(n / MAX_BLOCKS)))
+    starts = np.arange(0, n, size)
+    ends = np.minimum(starts + size, n)
+    x = (np.log10(lrs[starts]) + np.log10(lrs[ends - 1])) / 2
+    return x, np.add.reduceat(values, starts) / (ends - starts)

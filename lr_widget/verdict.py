@@ -1,0 +1,117 @@
+"""What the rule `fall` says, in words and with a remedy: a yes, or an honest no."""
+
+from __future__ import annotations
+
+from .axis import lr_text
+from .suggestion import Remedy, Span, Suggestion
+
+#: No sweep is suggested beyond these.
+_LOWEST, _HIGHEST = 1e-30, 1e6
+
+#: The longest fit for which the budget was measured.
+_MEASURED = 1000
+
+
+def suggested(
+    lr: float,
+    band: Span,
+    repeat_interval: Span,
+    flags: tuple[str, ...],
+    *,
+    lower: float,
+    train_steps: int | None,
+) -> Suggestion:
+    """A suggestion and its sentences; `lower` is what a long fit takes off, as a part.
+
+    The flag `"budget"` is put there where it takes something off.
+    """
+    words = [f"fall suggests {lr_text(lr)}, where 95 % of the fall is made"]
+    if "guarded" in flags:
+        words[0] = (
+            f"fall suggests {lr_text(lr)}, a factor 10 below the cliff, since 95 % of"
+            " the fall is made nearer to it"
+        )
+    words[0] += f"; look between {lr_text(band[0])} and {lr_text(band[1])}."
+    if lower > 0:
+        flags = (*flags, "budget")
+        words.append(
+            f"{train_steps:,} steps: {round(100 * lower)} % lower than for 300, as long"
+            " fits want a lower peak"
+        )
+        words[-1] += "." if (train_steps or 0) <= _MEASURED else _beyond(_MEASURED)
+    if "weak" in flags:
+        words.append("The fall is only just larger than the noise: repeat the sweep.")
+    return Suggestion(lr, band, repeat_interval, "", flags, None, " ".join(words))
+
+
+def refused(
+    reason: str,
+    *,
+    tested: Span,
+    made: int,
+    planned: int,
+    stopped: bool,
+    at_least: float,
+) -> Suggestion:
+    """No suggestion, for this reason; what it means, and what to do.
+
+    `tested`: first and last LR; `at_least`: of a loss that is still falling, the LR
+    that its fall has come to.
+    """
+    start, end = tested
+    lower = Remedy("Start two decades lower", {"start_lr": max(start / 100, _LOWEST)})
+    longer = Remedy("Repeat with 10x steps", {"num_iter": 10 * planned})
+    top = min(max(10.0, 10 * end), _HIGHEST)
+    higher = Remedy(f"Raise end_lr to {lr_text(top)}", {"end_lr": top})
+    whole = Remedy("Run it to the end")
+    cut = made < planned and not stopped
+    if reason == "too_few":
+        sentence = (
+            f"Too few points to read a learning rate from: {made}, and it takes 20;"
+            " 100 are better"
+        )
+        enough = planned >= 50
+        remedy = whole if enough else Remedy("Run 100 steps", {"num_iter": 100})
+        if enough and stopped:
+            remedy = longer
+    elif reason == "still_falling":
+        sentence = (
+            f"Still falling at the last learning rate tested ({lr_text(end)}): the one"
+            f" to pick is at least {lr_text(at_least)}"
+        )
+        remedy = whole if cut else higher
+    else:
+        sentence, remedy = {
+            "diverged_at_once": ("Diverged at once: the range starts too high", lower),
+            "starts_too_high": (
+                "The fall begins before the first learning rates tested, or ends in an"
+                " explosion at once: the range starts too high",
+                lower,
+            ),
+            "constant": (
+                "The loss does not change at all: look whether anything is trained, or"
+                " the range is far too low",
+                higher,
+            ),
+            "flat": (
+                "Flat: the range is too low, or the model is frozen or trained already",
+                whole if cut else higher,
+            ),
+            "noise": ("The noise is larger than the fall", longer),
+            "only_rises": (
+                "The loss only rises: the model is trained already, or it takes more"
+                " steps to see it fall",
+                longer,
+            ),
+        }[reason]
+    return Suggestion(None, None, None, reason, (), remedy, f"{sentence}.")
+
+
+def broken() -> Suggestion:
+    """The first loss is no number: no learning rate helps, as none was used yet."""
+    sentence = "The first loss is not a number: look at the model and its data."
+    return Suggestion(None, reason="diverged_at_once", sentence=sentence)
+
+
+def _beyond(measured: int) -> str:
+    return f"; that was measured up to {measured:,} steps only."
