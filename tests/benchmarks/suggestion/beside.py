@@ -56,7 +56,7 @@ def compared(pairs: Mapping[Combination, float]) -> list[str]:
 def resampled(
     pairs: Mapping[Combination, float], draws: int = 2000
 ) -> tuple[float, float]:
-    """90 % interval of the mean, tasks drawn anew: the optimizers of one are related."""
+    """90 % interval of the mean, the tasks drawn anew: those of one are related."""
     by_task: dict[str, list[float]] = {}
     for (task, _), more in pairs.items():
         by_task.setdefault(task, []).append(-more)

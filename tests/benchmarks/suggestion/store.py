@@ -29,6 +29,9 @@ class Store:
         self._found: dict[str, dict[str, Any]] = {}
         for line in self._lines():
             self._found[line["key"]] = line["found"]
+        if self._path.exists() and not self._path.read_bytes().endswith(b"\n"):
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write("\n")  # else the next line would be lost as well
 
     def _lines(self) -> Iterator[dict[str, Any]]:
         if not self._path.exists():
