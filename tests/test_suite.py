@@ -41,7 +41,7 @@ def short(tmp_path_factory):
     folder = tmp_path_factory.mktemp("suggestion")
     files = ["--json", str(folder / "x.json"), "--markdown", str(folder / "x.md")]
     command = [sys.executable, "-m", "tests.benchmarks.suggestion", "--short", *files]
-    command += ["--cache", str(folder / "cache")]
+    command += ["--cache", str(folder / "cache"), "--processes", "1"]
     runs = []
     for _ in range(2):
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -310,6 +310,14 @@ def test_what_was_measured_is_kept_at_once_and_a_broken_line_costs_only_itself(
     again = Store(tmp_path)
     assert [job.key in again for job in jobs] == [True] * 3
     assert again[jobs[2].key]["loss"] == training.fit("moons", "sgd", 2, 0.1, 2)["loss"]
+
+
+def test_two_processes_measure_what_one_does(tmp_path):
+    jobs = [Job("fit", "moons", "adam", seed, 3, 0.1) for seed in range(4)]
+    alone, both = Store(tmp_path / "alone"), Store(tmp_path / "both")
+    assert done(jobs, alone, processes=1) == done(jobs, both, processes=2) == 4
+    for job in jobs:
+        assert both[job.key]["loss"] == alone[job.key]["loss"]
 
 
 def test_the_store_forgets_what_other_code_or_another_lr_measured():
