@@ -50,38 +50,47 @@ def run(plan: Plan, store: Store, processes: int) -> Findings:
     """Measure what the store has not, and judge."""
     entered = rules(plan)
     present = [rule for rule in entered if not rule.missing]
-    seeds = {rule.name: plan.seeds for rule in present}
-    seeds[FALL] = max(plan.seeds, plan.sweep_seeds)
-    jobs = [*plan.truth(), *plan.sweeps()]
-    jobs += [
-        job
-        for rule in present
-        for combination in plan.combinations
-        for seed in range(seeds[rule.name])
-        for job in rule.needs(plan, combination, seed)
-    ]
+    jobs = needed(plan, present)
     trained = measure("truth, sweeps and finders", jobs, store, processes)
-    answers = {
-        rule.name: rule.answers(plan, store, seeds[rule.name]) for rule in present
-    }
     known = truths(plan, store)
-    answers[REFERENCE.name] = {
+    answers = {rule.name: rule.answers(plan, store, plan.seeds) for rule in present}
+    answers[REFERENCE.name] = at_best(plan, known)
+    asked = suggestions(plan, answers)
+    trained += measure("suggestions", asked, store, processes)
+    scores = [
+        Score(rule.name, rule.kind, missing=rule.missing)
+        if rule.missing
+        else score(rule, answers[rule.name], known, plan, store)
+        for rule in [*entered, REFERENCE]
+    ]
+    judged = next(rule for rule in present if rule.name == FALL)
+    found = alarms(judged.answers(plan, store, plan.sweep_seeds))
+    spent = cost([*jobs, *asked], store)
+    return Findings(plan, known, scores, found, trained, spent)
+
+
+def needed(plan: Plan, present: Sequence[Rule]) -> list[Job]:
+    """The truth, our sweeps, and what each rule reads."""
+    return [
+        *plan.truth(),
+        *plan.sweeps(),
+        *(
+            job
+            for rule in present
+            for combination in plan.combinations
+            for seed in range(plan.seeds)
+            for job in rule.needs(plan, combination, seed)
+        ),
+    ]
+
+
+def at_best(plan: Plan, known: Mapping[Combination, Truth]) -> dict[Place, Answer]:
+    """The best LR of the grid, as if a rule had suggested it."""
+    return {
         (combination, seed): Answer(known[combination].best_lr)
         for combination in plan.combinations
         for seed in range(plan.seeds)
     }
-    asked = suggestions(plan, answers)
-    trained += measure("suggestions", asked, store, processes)
-    scores = [
-        score(rule, answers[rule.name], known, plan, store)
-        if not rule.missing
-        else Score(rule.name, rule.kind, missing=rule.missing)
-        for rule in [*entered, REFERENCE]
-    ]
-    spent = dict.fromkeys([*jobs, *asked])
-    return Findings(
-        plan, known, scores, alarms(answers[FALL]), trained, cost(spent, store)
-    )
 
 
 def measure(what: str, jobs: Sequence[Job], store: Store, processes: int) -> int:
@@ -96,7 +105,7 @@ def suggestions(plan: Plan, answers: Mapping[str, Mapping[Place, Answer]]) -> li
         plan.fit(combination, seed, answer.lr)
         for found in answers.values()
         for (combination, seed), answer in found.items()
-        if answer.lr is not None and seed < plan.seeds
+        if answer.lr is not None
     ]
 
 
@@ -110,10 +119,10 @@ def alarms(answers: Mapping[Place, Answer]) -> Alarms:
     return Alarms(len(answers), refusals)
 
 
-def cost(jobs: Mapping[Job, None], store: Store) -> dict[str, float]:
+def cost(jobs: Sequence[Job], store: Store) -> dict[str, float]:
     """CPU seconds of fits, of our sweeps, and of other packages' finders."""
     spent = {"fits": 0.0, "sweeps": 0.0, "finders": 0.0}
-    for job in jobs:
+    for job in dict.fromkeys(jobs):
         kind = {"fit": "fits", "sweep": "sweeps"}.get(job.kind, "finders")
         spent[kind] += store[job.key]["seconds"]
     return spent
