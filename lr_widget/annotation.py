@@ -54,9 +54,8 @@ def suggestions(
     ]
 
 
-def band(sweep: Sweep) -> dict[str, float] | None:
+def band(found: tuple[float, float] | None) -> dict[str, float] | None:
     """The stretch of LRs to look in."""
-    found = sweep.suggestion.band
     return None if found is None else {"start": found[0], "end": found[1]}
 
 

@@ -73,6 +73,7 @@ class Board:
         self._growing: Sweep | None = None
         self._train_steps: int | None = None
         self._remedy: Remedy | None = None
+        self._look_here: tuple[float, float] | None = None
         self._closed = False
         self.chart = LRChart(start_lr, end_lr, layout=_LAYOUT)
         self.message = Message()
@@ -161,8 +162,8 @@ class Board:
         front = self._read()
         found = annotation.suggestions(front, *look) if front is not None else []
         self.picker.suggestions = found
-        band = annotation.band(front) if front is not None else None
-        self.picker.set_trait("band", band)
+        self._look_here = None if front is None else front.suggestion.band
+        self.picker.set_trait("band", annotation.band(self._look_here))
         self._show_levels()
         self._show_regions()
         self._show_remedy(None if front is None else front.suggestion.remedy)
@@ -202,6 +203,7 @@ class Board:
                 y_range,
                 self._lr,
                 list(self.picker.suggestions),
+                self._look_here,
                 self.message.value,
             )
 

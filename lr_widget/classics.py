@@ -84,7 +84,7 @@ RULES = {
 
 #: Rule to where it looks, and after the colon why one would trust it.
 GROUNDS = {
-    "minimum": "a tenth of the LR where the loss is lowest: there it is about to rise",
+    "minimum": "a tenth of the LR where the moving average is lowest: before it rises",
     "steepest": "where the loss falls fastest: a step gains most, but noise moves it",
     "valley": "the middle of the longest descent: far from flat and from the edge",
     "slide": "left of the last even slope: high, and yet before the loss turns",

@@ -54,8 +54,13 @@ def rect(box: Box, style: str = "") -> str:
     )
 
 
-def dot(x: float, y: float, color: str) -> str:
-    """A dot with a white rim."""
+def dot(x: float, y: float, color: str, hollow: bool = False) -> str:
+    """A dot with a white rim; or a white one with a rim in its colour."""
+    if hollow:
+        return (
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="#ffffff"'
+            f' stroke="{safe(color)}" stroke-width="1.5"/>'
+        )
     return (
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" fill="{safe(color)}"'
         ' stroke="#ffffff" stroke-width="1.5"/>'

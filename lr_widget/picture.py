@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .axis import decades, log_ticks, loss_text, lr_text, ticks
 from .element import SIZE, bold, dot, halo, line, path, rect, safe, text
-from .palette import PICK
+from .palette import LOOK, PICK
 from .placement import Box, beside, leader, place, text_width
 from .plane import Plane
 
@@ -49,12 +49,13 @@ class Band:
 
 @dataclass(frozen=True)
 class Mark:
-    """A dot on the curve, with its name and its LR beside it."""
+    """A dot on the curve, with its name and its LR beside it; a doubted one is gray."""
 
     name: str
     lr: float
     y: float
     color: str
+    doubted: bool = False
 
 
 def svg(
@@ -67,6 +68,7 @@ def svg(
     lr: float | None = None,
     marks: Sequence[Mark] = (),
     bands: Sequence[Band] = (),
+    look: tuple[float, float] | None = None,
     words: str = "",
     width: int = 720,
     height: int = 400,
@@ -99,6 +101,8 @@ def svg(
         Dots with labels, the suggestions.
     bands
         Filled, behind the strokes.
+    look
+        LRs between which to look for one: shaded, with those words.
     words
         What the picture shows, for who cannot see it.
     width, height
@@ -121,6 +125,7 @@ def svg(
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
         f'<clipPath id="{clip}">{rect(box)}</clipPath>',
         *_axes(plane, y_label),
+        *_shade(plane, look),
         f'<g clip-path="url(#{clip})" fill="none" stroke-linejoin="round"'
         f' stroke-linecap="round">{inside}</g>',
         *_labels(plane, lr, marks, strokes),
@@ -144,6 +149,22 @@ def _lines(plane: Plane, strokes: Sequence[Stroke]) -> list[str]:
         f' stroke-opacity="{each.opacity:g}"/>'
         for each in strokes
     ]
+
+
+def _shade(plane: Plane, look: tuple[float, float] | None) -> list[str]:
+    """The stretch to look in: a faint ground, and a strip on the axis."""
+    if look is None:
+        return []
+    box = plane.box
+    left, right = np.clip([plane.x(lr) for lr in look], box.left, box.right).tolist()
+    if not left < right:
+        return []
+    ground = rect(Box(left, box.top, right, box.bottom), f' fill="{LOOK}" opacity=".1"')
+    strip = rect(Box(left, box.bottom - 4, right, box.bottom), f' fill="{LOOK}"')
+    fits = text_width("look here", SIZE) + 8 < right - left
+    middle = (left + right) / 2
+    words = text(middle, box.bottom - 9, "look here", _QUIET, "middle")
+    return [ground, strip, *([words] if fits else [])]
 
 
 def _fills(plane: Plane, bands: Sequence[Band]) -> list[str]:
@@ -217,10 +238,12 @@ def _labels(
         taken.append(label)
         way = leader(x, y, label)
         taken += way
+        color = _QUIET if mark.doubted else mark.color
         if way:
-            behind.append(line(x, y, way[-1].left + 1, way[-1].top + 1, mark.color))
-        front.append(dot(x, y, mark.color))
-        front.append(halo(label.left, label.bottom - 3.5, said, _INK))
+            behind.append(line(x, y, way[-1].left + 1, way[-1].top + 1, color))
+        front.append(dot(x, y, color, hollow=mark.doubted))
+        ink = _QUIET if mark.doubted else _INK
+        front.append(halo(label.left, label.bottom - 3.5, said, ink))
     return behind + front
 
 

@@ -12,7 +12,7 @@ from . import picture
 from .axis import lr_text
 from .curves import Sweep
 from .line import thin
-from .palette import PICK, curve_style
+from .palette import LOOK, PICK, curve_style
 from .repeats import Repeats
 
 Range = tuple[float, float]
@@ -23,8 +23,8 @@ class Poster:
     """What a chart shows, to be drawn by whoever has the time.
 
     `sweeps` are those that are drawn, each with its place among the colours, the one in
-    front last; `marks` are the suggestions as `annotation` gives them; `words` say what
-    is to be seen.
+    front last; `marks` are the suggestions as `annotation` gives them, `look` the
+    band to look in; `words` say what is to be seen.
     """
 
     sweeps: Sequence[tuple[str, Sweep, int]]
@@ -35,13 +35,16 @@ class Poster:
     y_range: Range
     lr: float | None
     marks: Sequence[dict[str, Any]]
+    look: Range | None
     words: str
 
     def svg(self) -> str:
         """The picture as SVG."""
         strokes, bands = self._lines()
         marks = [
-            picture.Mark(mark["name"], mark["lr"], mark["y"], mark["color"])
+            picture.Mark(
+                mark["name"], mark["lr"], mark["y"], mark["color"], bool(mark["doubt"])
+            )
             for mark in self.marks
             if mark["y"] is not None
         ]
@@ -54,6 +57,7 @@ class Poster:
             lr=self.lr,
             marks=marks,
             bands=bands,
+            look=self.look,
             words=self.words,
         )
 
@@ -75,10 +79,15 @@ class Poster:
                 "alpha": line.opacity,
             }
             ax.plot(line.x, line.y, label=line.name or "_", **look)
+        if self.look is not None:
+            ax.axvspan(*self.look, color=LOOK, alpha=0.1, lw=0, label="look here")
         for mark in self.marks:
             if mark["y"] is not None:
                 label = f"{mark['name']} {lr_text(mark['lr'])}"
-                ax.plot(mark["lr"], mark["y"], "o", color=mark["color"], label=label)
+                shown = {"color": mark["color"]}
+                if mark["doubt"]:
+                    shown = {"color": "gray", "fillstyle": "none"}
+                ax.plot(mark["lr"], mark["y"], "o", label=label, **shown)
         if self.lr is not None:
             ax.axvline(self.lr, color=PICK, label=f"lr {lr_text(self.lr)}")
         ax.set(xscale="log", yscale="log" if self.y_log else "linear")
@@ -97,12 +106,15 @@ class Poster:
                 continue
             color, _ = curve_style(place)
             front = name == self.sweeps[-1][0]
-            lrs, values, smooth = sweep.trace(self.measure, self.beta)
+            lrs, values, _ = sweep.trace(self.measure, 0.0)
+            places, smooth = sweep.line(self.measure, self.beta)
             if isinstance(sweep, Repeats):
                 band = sweep.band(self.measure, self.beta)
                 bands.append(picture.Band(*band, color, name))
             elif front:
                 strokes.append(picture.Stroke(*thin(lrs, values), color, 1.0, 0.5))
             width = 2.5 if front else 1.5
-            strokes.append(picture.Stroke(*thin(lrs, smooth), color, width, 1.0, name))
+            strokes.append(
+                picture.Stroke(*thin(places, smooth), color, width, 1.0, name)
+            )
         return strokes, bands

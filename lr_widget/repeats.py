@@ -146,7 +146,8 @@ class Repeats:
     @property
     def suggestion(self) -> Suggestion:
         """The mean of the repeats' suggestions, in log LR (`suggestion.shared`)."""
-        return shared([curve.suggestion for curve in self.curves])
+        curves = self.curves or (Curve(num_iter=self.num_iter),)
+        return shared([curve.suggestion for curve in curves])
 
     @property
     def levels(self) -> list[Level]:

@@ -84,6 +84,7 @@ def shared(suggestions: Sequence[Suggestion]) -> Suggestion:
     So are the band's ends. The repeat interval is the mean of theirs as well, narrowed
     by the square root of their number, as for any mean. Where more than half of the
     sweeps have none, neither have they together; the reason is the most frequent one.
+    There must be one sweep at least.
 
     >>> shared([Suggestion(1e-3), Suggestion(1e-1)]).lr
     0.01
@@ -92,8 +93,7 @@ def shared(suggestions: Sequence[Suggestion]) -> Suggestion:
     if not given or 2 * len(given) < len(suggestions):
         none = [found for found in suggestions if found.lr is None]
         reasons = [found.reason for found in none]
-        common = max(reasons, key=reasons.count, default="too_few")
-        return next((f for f in none if f.reason == common), Suggestion(None))
+        return none[reasons.index(max(reasons, key=reasons.count))]
     if len(suggestions) == 1:
         return given[0]
     lr = _middle([found.lr for found in given if found.lr is not None])

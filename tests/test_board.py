@@ -30,8 +30,8 @@ class Person:
 
     def __init__(self):
         self.board = Board(threading.RLock(), 1e-7, 10.0, ["loss", "accuracy"])
-        self.picked, self.errors = [], []
-        self.board.listen(self.guard, self.take)
+        self.picked, self.errors, self.swept = [], [], []
+        self.board.listen(self.guard, self.take, self.sweep_again)
 
     def guard(self, action):
         def handle(*said):
@@ -46,6 +46,9 @@ class Person:
     def take(self, lr):
         self.picked.append(lr)
         self.board.show_lr(lr)
+
+    def sweep_again(self, **arguments):
+        self.swept.append(arguments)
 
     def says(self, widget, **content):
         getattr(self.board, widget)._handle_custom_msg(content, [])
@@ -64,24 +67,83 @@ def suggestions(board):
 
 def test_the_suggestions_shown_are_the_numbers_of_the_curve(person):
     board = person.board
-    found = board.curves["a"].suggestions(0.98)
+    found = board.curves["a"].suggestions()
     assert suggestions(board) == found
+    assert found["fall"] == board.curves["a"].suggestion.lr
     assert {e["name"]: e["text"] for e in board.legend.suggestions} == {
         name: lr_text(lr) for name, lr in found.items()
     }
     first = board.picker.suggestions[0]
+    assert first["name"] == "fall"
     assert f"{first['name']} suggests {lr_text(first['lr'])}" in board.message.value
 
 
 def test_a_mark_lies_on_the_smoothed_curve_and_minimum_shows_its_origin(person):
     board = person.board
-    lrs, _, smooth = board.curves["a"].trace("loss", 0.98)
+    lrs, _, smooth = board.curves["a"].trace()
+    average = board.curves["a"].smooth(0.98)
     for found in board.picker.suggestions:
         at = np.interp(np.log(found["lr"]), np.log(lrs), smooth)
         assert found["y"] == pytest.approx(at)
         assert (found["origin"] is not None) == (found["name"] == "minimum")
         if found["origin"]:
-            assert found["origin"]["lr"] == pytest.approx(lrs[np.argmin(smooth)])
+            assert found["origin"]["lr"] == pytest.approx(lrs[np.argmin(average)])
+
+
+def test_the_bold_line_is_the_smooth_that_the_suggestion_was_read_off(person):
+    board, curve = person.board, person.board.curves["a"]
+    assert board.options.beta is None
+    assert np.array_equal(board.chart.smooth.y, curve.smooth())
+    low, high = curve.suggestion.band
+    assert board.picker.band == {"start": low, "end": high}
+
+
+def test_the_levels_of_the_fall_are_shown_when_asked_for_and_of_the_loss_alone(person):
+    board, curve = person.board, person.board.curves["a"]
+    assert board.picker.levels == []
+    person.says("options", action="set", name="levels", value=True)
+    assert board.picker.levels == [
+        {"name": name, "y": loss, "lr": lr} for name, loss, lr in curve.levels
+    ]
+    person.says("options", action="set", name="measure", value="accuracy")
+    assert board.picker.levels == []
+
+
+def test_a_long_fit_moves_what_is_suggested_everywhere(person):
+    board, curve = person.board, person.board.curves["a"]
+    before = curve.suggestion.lr
+    board.aim(3000)
+    lr = curve.suggestion.lr
+    assert lr == pytest.approx(before / 10 ** (1 / 3))
+    assert suggestions(board)["fall"] == lr
+    assert board.legend.suggestions[0]["text"] == lr_text(lr)
+    assert "3,000 steps" in board.message.value
+    assert lr_text(lr) in board.message.value
+    board.curves.add(sweep(seed=1), "b")  # those that come later too
+    assert "budget" in board.curves["b"].suggestion.flags
+
+
+def test_where_there_is_none_the_others_are_doubted_and_a_button_says_what_to_do(
+    person,
+):
+    board = person.board
+    assert board.remedy.layout.display == "none"
+    lrs = np.geomspace(1e-7, 1e-3, 100)
+    losses = 2.3 - 1.8 / (1 + (3e-4 / lrs) ** 2)
+    rows = enumerate(zip(lrs, losses, strict=True))
+    low = Curve(Point(i, float(lr), float(loss)) for i, (lr, loss) in rows)
+    board.curves.add(low, "low")
+    assert "fall" not in suggestions(board)
+    doubt = "not to be trusted: the loss is still falling at the end"
+    assert {found["doubt"] for found in board.picker.suggestions} == {doubt}
+    assert {found["doubt"] for found in board.legend.suggestions} == {doubt}
+    assert (board.picker.band, board.remedy.layout.display) == (None, None)
+    assert board.remedy.description == "Raise end_lr to 10"
+    person.says("remedy", action="click")
+    assert person.swept == [{"end_lr": 10.0}]
+    board.curves.bring("a")
+    assert board.remedy.layout.display == "none"
+    assert {found["doubt"] for found in board.picker.suggestions} == {""}
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.5, 0.95])
@@ -106,7 +168,7 @@ def test_an_option_set_in_code_does_what_the_person_can_do(person):
     values = board.curves["a"].trace("accuracy").values
     assert np.array_equal(board.chart.raw.y, values)
     on_log = {found["name"]: found["y"] for found in board.picker.suggestions}
-    lrs, _, smooth = board.curves["a"].trace("accuracy", 0.98)
+    lrs, _, smooth = board.curves["a"].trace("accuracy")
     for name, y in on_log.items():
         lr = np.log(suggestions(board)[name])
         assert np.log(y) == pytest.approx(np.interp(lr, np.log(lrs), np.log(smooth)))
@@ -122,12 +184,13 @@ def test_the_regions_can_be_switched_off_and_on_again(person):
     assert person.board.picker.regions == shown
 
 
-def test_a_flat_curve_has_no_regions_and_no_suggestions_but_a_sentence(person):
+def test_a_flat_curve_has_no_regions_and_only_doubted_marks_but_a_sentence(person):
     noise = np.random.default_rng(1).normal(size=100)
     lrs = np.geomspace(1e-7, 10, 100)
     points = (Point(i, float(lrs[i]), 2 + 0.1 * float(noise[i])) for i in range(100))
     person.board.curves.add(Curve(points), "noise")
-    assert person.board.picker.regions == person.board.picker.suggestions == []
+    assert person.board.picker.regions == []
+    assert all(found["doubt"] for found in person.board.picker.suggestions)
     assert person.board.message.value
 
 

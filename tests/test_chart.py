@@ -84,7 +84,7 @@ def test_the_front_curve_is_drawn_raw_and_smoothed_against_its_lrs(chart):
     chart.show(curves)
     assert np.array_equal(chart.raw.x, curve.lrs)
     assert np.array_equal(chart.raw.y, curve.losses)
-    assert np.array_equal(chart.smooth.y, curve.smooth(0.98))
+    assert np.array_equal(chart.smooth.y, curve.smooth())
     assert drawn(chart, curves) == {}
 
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lr_widget import Curve, Epoch, Point
+from lr_widget.classics import classics
 from lr_widget.curve import RESERVED
 from lr_widget.series import KEPT
-from lr_widget.suggestion import suggest
 
 LOSSES = st.lists(st.floats(-1e6, 1e6), max_size=60)
 BETAS = st.floats(0, 0.999)
@@ -214,8 +214,10 @@ def test_suggestions_are_read_off_the_curve_smoothed_as_asked():
     losses = [1 - 0.6 * math.tanh(i / 30) + max(0, i - 90) for i in range(100)]
     curve = curve_of(np.array(losses) + random.normal(0, 0.05, 100))
     for beta in (0.0, 0.9, 0.98):
-        plain = suggest(curve.lrs, curve.smooth(beta), None, losses=curve.losses)
-        assert curve.suggestions(beta) == plain
+        plain = classics(curve.lrs, curve.smooth(beta))
+        found = curve.suggestions(beta)
+        assert found.pop("fall") == curve.suggestion.lr
+        assert found == plain
     assert curve.suggestions() == curve.suggestions(0.98)
     assert curve.suggestions(0.0) != curve.suggestions(0.98)
 
@@ -262,11 +264,22 @@ def test_a_plot_shows_raw_and_smooth_the_suggestions_and_the_lr(axes):
     assert lines["smoothed"].get_ydata().tolist() == curve.smooth(0.5).tolist()
     suggestions = curve.suggestions(0.5)
     assert suggestions["valley"] is not None
+    assert suggestions["fall"] == curve.suggestion.lr
+    assert axes.patches[0].get_label() == "look here"
     for name, lr in suggestions.items():
         assert (name in lines) == (lr is not None)
         assert lr is None or lines[name].get_xdata().tolist() == [lr]
     assert list(lines["lr"].get_xdata()) == [1e-3, 1e-3]
     assert axes.get_xscale() == "log"
+
+
+def test_a_plot_says_why_there_is_no_suggestion_and_doubts_the_other_rules(axes):
+    curve = curve_of(2 + 0.01 * (-1) ** np.arange(100))
+    curve.plot(axes)
+    assert axes.get_title() == curve.suggestion.sentence
+    lines = {line.get_label().split()[0]: line for line in axes.lines}
+    assert "fall" not in lines
+    assert lines["minimum"].get_fillstyle() == "none"
 
 
 def test_a_plot_of_an_empty_curve_is_empty(axes):

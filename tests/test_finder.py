@@ -241,10 +241,9 @@ def test_an_observer_of_state_may_start_the_fit_when_the_sweep_has_ended(finder)
 
 def test_no_suggestion_is_said_in_words(finder):
     finder.range_test(num_iter=7).wait(20)
-    assert finder.curve.suggestions().reason == (
-        "too few points: the curve ends after 7 steps"
-    )
+    assert finder.curve.suggestion.reason == "too_few"
     assert "Too few points" in finder._board.message.value
+    assert finder.lr is None
 
 
 def test_repr_is_short(finder):

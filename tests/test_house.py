@@ -12,35 +12,37 @@ CORRIDORS = {
     | {"one_cycle", "repeats", "run", "schedule", "snapshot", "sweep"}
     | {"task"},
     "_frontend": set(),
-    "annotation": {"curves", "palette", "reading", "suggestion"},
+    "annotation": {"classics", "curves", "palette", "reading", "suggestion"},
     "archive": set(),
     "arguments": set(),
     "axis": set(),
     "batch": {"readback"},
     "best": {"curve", "state", "task"},
     "board": {"annotation", "axis", "chart", "controls", "curves", "legend"}
-    | {"options", "palette", "picker", "poster", "reading"},
+    | {"options", "palette", "picker", "poster", "reading", "suggestion"},
     "bulletin": {"_frontend"},
     "capturable": set(),
     "chance": {"loader", "state", "task"},
     "chart": {"axis", "curve", "curves", "figure", "line", "palette", "repeats"},
     "checkpoint": {"chance", "curve", "dump", "feed", "likeness", "loader", "plan"}
     | {"state", "task"},
+    "classics": set(),
     "comparison": {"curve", "loader", "snapshot", "sweep", "task"},
     "controls": {"_frontend", "bulletin"},
-    "curve": {"archive", "plot", "series", "suggestion"},
+    "curve": {"archive", "classics", "divergence", "fall", "plot", "series"}
+    | {"suggestion"},
     "curves": {"curve", "repeats"},
     "cycle": set(),
     "device": set(),
-    "divergence": set(),
+    "divergence": {"series"},
     "dump": {"archive"},
     "element": {"placement"},
     "epoch_table": {"_frontend", "controls", "curve"},
-    "fall": set(),
+    "fall": {"divergence", "kernel", "suggestion", "verdict"},
     "feed": {"chance", "task"},
     "figure": {"axis", "bulletin", "line", "palette"},
-    "finder": {"comparison", "curve", "curves", "fitter", "repeats", "run", "sweep"}
-    | {"task"},
+    "finder": {"comparison", "curve", "curves", "fitter", "plan", "repeats", "run"}
+    | {"sweep", "task"},
     "fine_tuning": {"curve", "fit", "peak", "plan", "schedule", "task"},
     "fit": {"checkpoint", "curve", "loader", "plan", "readback", "task"},
     "fit_board": {"curve", "cycle", "fit_chart", "fit_panel"},
@@ -54,6 +56,7 @@ CORRIDORS = {
     "freezing": set(),
     "graph": {"capturable", "form", "recorder", "task"},
     "herald": set(),
+    "kernel": set(),
     "legend": {"_frontend", "controls"},
     "likeness": {"chance", "plan", "state", "task"},
     "line": {"bulletin"},
@@ -69,12 +72,12 @@ CORRIDORS = {
     "placement": set(),
     "plan": {"curve", "schedule", "task"},
     "plane": {"placement"},
-    "plot": {"axis", "series"},
+    "plot": {"axis", "series", "suggestion"},
     "poster": {"axis", "curves", "line", "palette", "picture", "repeats"},
     "readback": set(),
     "reading": {"axis", "suggestion"},
     "recorder": set(),
-    "repeats": {"curve", "plot", "series", "suggestion"},
+    "repeats": {"classics", "curve", "fall", "plot", "series", "suggestion"},
     "run": set(),
     "schedule": {"peak"},
     "schedule_chart": {
@@ -91,7 +94,7 @@ CORRIDORS = {
     "snapshot": {"loader", "task", "undo"},
     "state": {"batch", "task"},
     "still": {"poster"},
-    "suggestion": {"fall"},
+    "suggestion": {"axis"},
     "surroundings": set(),
     "sweep": {"batch", "curve", "divergence", "graph", "peak", "readback"}
     | {"snapshot", "task"},
@@ -100,6 +103,7 @@ CORRIDORS = {
     | {"update"},
     "undo": set(),
     "update": set(),
+    "verdict": {"axis", "suggestion"},
     "weights": {"archive"},
     "workbench": {"axis", "board", "bulletin", "controls", "curve", "curves", "cycle"}
     | {"fit_board", "herald", "options", "panel", "run", "session", "still"},
@@ -117,7 +121,7 @@ RECORD = {
     "picture",
 }
 RECORD |= {"placement", "plane", "plot", "reading", "repeats", "series", "suggestion"}
-RECORD |= {"synopsis"}
+RECORD |= {"synopsis", "classics", "kernel", "verdict"}
 ENGINE = {"batch", "comparison", "herald", "loader", "one_cycle", "peak", "run"}
 ENGINE |= {"schedule", "snapshot", "sweep", "task", "undo", "update", "weights"}
 ENGINE |= {"arguments", "device", "freezing", "metric", "surroundings"}
