@@ -24,16 +24,15 @@ LEAST = 1e-6
 def noise(losses: Array) -> float:
     """Robust standard deviation of a loss about its trend.
 
-    `1.4826 / sqrt 2 * median |difference|`; of a loss that mostly stays exactly as it
-    is, a hinge that is mostly zero say, the median of the differences that are not 0.
+    That is `1.4826 / sqrt 2 * median |difference|`. Of a loss that mostly stays exactly
+    as it is (a hinge that is mostly zero, a loss in bfloat16) the median is that of the
+    differences which are not 0.
     """
     steps = np.abs(np.diff(losses))
-    if not len(steps):
+    if not steps.any():
         return 0.0
-    middle = np.median(steps)
-    if middle == 0 and steps.any():
-        middle = np.median(steps[steps > 0])
-    return float(1.4826 / math.sqrt(2) * middle)
+    middle = float(np.median(steps)) or float(np.median(steps[steps > 0]))
+    return 1.4826 / math.sqrt(2) * middle
 
 
 class Divergence:
@@ -47,8 +46,8 @@ class Divergence:
         `smooth > start + 3 * max(start - best, 4 * noise, 1e-6 * |start|)`
 
     with `start` the mean of the first ten losses, `smooth` the moving average (beta
-    0.9, corrected for its start), `best` its lowest value, and `noise` that of all
-    losses so far.
+    0.9, corrected for its start), `best` its lowest value from the first loss on, and
+    `noise` that of all losses so far.
 
     Being relative to the range seen so far it holds for losses of any sign and size.
     Without the noise term a flat start would stop it: 41 % of the sweeps of the suite
@@ -72,7 +71,8 @@ class Divergence:
         self._best = min(self._best, smooth)
         if made <= START:
             if made == START:
-                self._start = float(np.mean(self._losses.view()))
+                with np.errstate(over="ignore"):  # a loss may be 1e308
+                    self._start = float(np.mean(self._losses.view()))
             return False
         start = self._start
         seen = max(start - self._best, LEAST * abs(start))

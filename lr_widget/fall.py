@@ -165,6 +165,7 @@ class Fall:
         if self.stopped:  # the loss that stops it counts, if it is a number
             kept = stop + bool(np.isfinite(losses[stop]))
             lrs, losses = lrs[:kept], losses[:kept]
+            self.made = stop + 1
         self.size = len(losses)
         self.tested = (float(lrs[0]), float(lrs[-1])) if self.size else (1e-7, 10.0)
         self.start = self.low = math.nan

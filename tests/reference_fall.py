@@ -5,6 +5,7 @@ a comment.
 """
 
 import math
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -27,10 +28,15 @@ class Answer(NamedTuple):
 
 
 def noise(losses):
-    """Robust: what a single jump cannot raise."""
-    if len(losses) < 2:
-        return 0.0
-    return 1.4826 * np.median(np.abs(np.diff(losses))) / math.sqrt(2)
+    """Robust: what a single jump cannot raise.
+
+    Beyond the definition: where most losses are exactly as the one before (in bfloat16,
+    or a hinge), of the other differences alone.
+    """
+    steps = [abs(b - a) for a, b in pairwise(losses)]
+    if len(steps) > 0 and np.median(steps) == 0:
+        steps = [step for step in steps if step > 0]
+    return 1.4826 * np.median(steps) / math.sqrt(2) if steps else 0.0
 
 
 def rms(losses):
@@ -45,10 +51,10 @@ def stop(losses):
         if not math.isfinite(loss):
             return i
         ema = 0.9 * ema + 0.1 * loss
+        smooth = ema / (1 - 0.9 ** (i + 1))
+        best = min(best, smooth)  # from the first loss on
         if i < 10:
             continue
-        smooth = ema / (1 - 0.9 ** (i + 1))
-        best = min(best, smooth)
         start = np.mean(losses[:10])
         size = max(start - best, 4 * noise(losses[: i + 1]), 1e-6 * abs(start))
         if not smooth <= start + 3 * size:
@@ -93,10 +99,10 @@ def last_crossing(x, s, j, level):
 
 
 def first_return(x, s, j, level):
-    """Walk right from j until the curve is at the level again."""
+    """Walk right from j until the curve is at the level again: the point, no line."""
     for i in range(j + 1, len(x)):
         if s[i] >= level:
-            return between(x, s, i - 1, level)
+            return x[i]
     return None
 
 

@@ -44,6 +44,8 @@ def _any(rng):
     x = np.linspace(low, low + decades, n)
     losses = _shape(rng, kind, x, low, decades)
     losses = losses + rng.choice([0, 1e-4, 0.01, 0.03, 0.1]) * _noise(rng, n)
+    if rng.random() < 0.15:  # as losses in a short float are: often exactly as before
+        losses = np.round(losses, rng.integers(1, 4))
     losses = losses * np.exp(rng.uniform(-2, 2)) + rng.choice([0, 0, 1, -1, -3])
     losses = losses * rng.choice([1, 1, 1, 1e-12, 1e12])
     torn = rng.choice(["", "nan", "inf", "-inf"], p=[0.7, 0.1, 0.1, 0.1])
