@@ -49,8 +49,9 @@ HIDDEN = 0.2
 #: and by how much their spread falls short of that of real sweeps.
 REFITS, REACH, WIDER = 60, 5, 1.25
 
-#: Standard deviations to each side that hold 80 % of a normal distribution.
-EIGHTY = 1.2816
+#: Standard deviations to each side that hold 80 % of the differences of two sweeps:
+#: this one varies as well as the next.
+EIGHTY = 1.2816 * math.sqrt(2)
 
 
 def fall(
@@ -65,7 +66,7 @@ def fall(
     >>> losses = 1 + 1 / (1 + (lrs / 1e-3) ** 2) + (lrs > 1) * lrs
     >>> found = fall(lrs, losses)
     >>> f"{found.lr:.1e}", f"{found.band[0]:.1e}", f"{found.band[1]:.1e}"
-    ('4.4e-03', '8.1e-04', '1.6e-01')
+    ('8.1e-03', '9.9e-04', '5.5e-02')
 
     Walk down the smoothed curve, and stop where it has made 95 % of its whole drop. If
     the cliff is nearer than a factor of 10, step back to a factor of 10. There is no
@@ -92,8 +93,23 @@ def fall(
     Returns
     -------
     Suggestion
-        With `lr` None where the curve supports none. Nothing is raised for any losses.
+        With `lr` None where the curve supports none. That of a sweep of many more than
+        100 steps is moved up for its length, and may lie above the last LR.
+
+    Raises
+    ------
+    ValueError
+        If `lrs` do not rise, or are not as many as the losses. Nothing is raised for
+        any losses.
     """
+    lrs, losses = np.asarray(lrs, float), np.asarray(losses, float)
+    if lrs.shape != losses.shape or lrs.ndim != 1:
+        raise ValueError(
+            f"lrs and losses must be as many, one each for a step, not of shape"
+            f" {lrs.shape} and {losses.shape}"
+        )
+    if len(lrs) and not (lrs[0] > 0 and (np.diff(lrs) > 0).all()):
+        raise ValueError("lrs must be positive and rise: pass those of one range test")
     return Fall(lrs, losses, num_iter).suggestion(train_steps)
 
 
@@ -156,7 +172,6 @@ class Fall:
         num_iter: int | None = None,
         stop: int | None = None,
     ) -> None:
-        lrs, losses = np.asarray(lrs, float), np.asarray(losses, float)
         if stop is None:
             found = Divergence().first(losses)
             stop = -1 if found is None else found

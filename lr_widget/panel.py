@@ -54,7 +54,7 @@ class Panel:
         The part for the fit.
     children : tuple of widgets
         Top to bottom.
-    fit_parts : tuple of widgets
+    loose : tuple of widgets
         What is not always among them or in them.
     """
 
@@ -76,7 +76,7 @@ class Panel:
             widget.layout.margin = "0 8px"
         # So wide from the start that a longer status does not move what is below.
         self._progress.layout.flex = "1 1 200px"
-        self.fit_parts = fitting.parts
+        self.loose = (*fitting.parts, board.remedy)
         self._pace = Pace()
         self.children = (
             row(
@@ -86,7 +86,7 @@ class Panel:
             board.options,
             board.chart,
             board.message,
-            row(board.remedy),
+            board.remedies,
             board.legend,
             self._hint,
             *fitting.children,

@@ -219,7 +219,7 @@ class Workbench(ipywidgets.VBox):
         with self._lock:
             self._errors.clear()
             self._board.close()
-            for part in parts(self, *self._panel.fit_parts):
+            for part in parts(self, *self._panel.loose):
                 if part is not self:
                     part.close()
             super().close()
