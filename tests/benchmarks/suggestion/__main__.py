@@ -1,6 +1,6 @@
 """`python -m tests.benchmarks.suggestion`: train the truth, and judge every rule by it.
 
-Whole, it takes about twenty minutes on two cores, and what it has measured it keeps:
+Whole, it takes about twenty minutes of CPU time, and what it has measured it keeps:
 the next run takes seconds. `--short` takes seconds too, and its figures mean nothing.
 """
 
