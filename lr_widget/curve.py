@@ -101,6 +101,7 @@ class Curve:
     ) -> None:
         self.num_iter, self.train_steps = num_iter, train_steps
         self._divergence = Divergence()
+        self._risen = 0, True
         # What the rule has read, and after how many steps of how many planned.
         self._read: tuple[tuple[int, int | None], Fall] | None = None
         self.epochs: list[Epoch] = []
@@ -251,9 +252,9 @@ class Curve:
         series = self._measured(measure)
         with self._lock:
             lrs, values = series.lrs.view(), series.values.view()
-            if measure.startswith("valid_"):
+            if measure.startswith("valid_") or beta == 0:
                 return lrs, values, lrs, values
-            if beta is None and not _rise(lrs):
+            if beta is None and not self._sweeps():
                 beta = USUAL_BETA
             if beta is not None:
                 return lrs, values, lrs, series.smooth(beta)
@@ -302,7 +303,7 @@ class Curve:
         with self._lock:
             loss = self._series["loss"]
             lrs, losses = loss.lrs.view(), loss.values.view()
-            rises = _rise(lrs)
+            rises = self._sweeps()
             stop = self._divergence.first(losses)
             known = (len(losses), self.num_iter)
             if self._read is not None and self._read[0] == known:
@@ -422,17 +423,22 @@ class Curve:
             raise ValueError(f"metrics have names of {sorted(RESERVED)}")
         return curve
 
+    def _sweeps(self) -> bool:
+        """Whether its LRs rise, as those of a sweep: of a fit they go up and down."""
+        done, rises = self._risen
+        lrs = self._series["loss"].lrs.view()
+        if rises and done < len(lrs):  # what has been looked at has not changed
+            new = lrs[max(done - 1, 0) :]
+            rises = bool(lrs[0] > 0 and (np.diff(new) > 0).all())
+            self._risen = len(lrs), rises
+        return rises
+
     def _measured(self, measure: str) -> Series:
         if measure not in self._series:
             raise ValueError(
                 f"measure must be one of {', '.join(self.measures)}, not {measure!r}"
             )
         return self._series[measure]
-
-
-def _rise(lrs: Array) -> bool:
-    """Whether it was a sweep: of a fit the LRs go up and down."""
-    return not len(lrs) or bool(lrs[0] > 0 and (np.diff(lrs) > 0).all())
 
 
 def _bold(
