@@ -454,8 +454,11 @@ def _bold(
         return lrs, values
     with np.errstate(all="ignore"):  # a diverged loss may be 1e300
         found = bold(lrs, values, clipped)
-    same = len(found.x) == len(lrs)
-    return (lrs if same else 10**found.x), found.smooth
+    if len(found.x) == len(lrs):
+        return lrs, found.smooth
+    places = 10**found.x
+    places[0], places[-1] = lrs[0], lrs[-1]  # half a block to each end
+    return places, found.smooth
 
 
 def _epoch(entry: dict[str, Any]) -> Epoch:

@@ -70,9 +70,9 @@ def blocks(lrs: Array, values: Array) -> tuple[Array, Array]:
     n = len(values)
     if n <= MAX_BLOCKS:
         return np.log10(lrs), values
-    # A power of two, so that a growing curve does not shimmer.
+    # A power of two, so that a growing curve does not shimmer; a block that is not full
+    # waits, so that all are alike.
     size = 2 ** int(np.ceil(np.log2(n / MAX_BLOCKS)))
-    starts = np.arange(0, n, size)
-    ends = np.minimum(starts + size, n)
-    x = (np.log10(lrs[starts]) + np.log10(lrs[ends - 1])) / 2
-    return x, np.add.reduceat(values, starts) / (ends - starts)
+    full = n // size * size
+    first, last = np.log10(lrs[:full:size]), np.log10(lrs[size - 1 : full : size])
+    return (first + last) / 2, values[:full].reshape(-1, size).mean(axis=1)
