@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .archive import Archive, number
+from .bold import Bold
 from .classics import classics
 from .divergence import Divergence
-from .fall import Fall, Level, bold
+from .fall import Fall, Level
 from .plot import drawn
 from .series import Array, Series, Trace, checked_beta
 from .suggestion import Suggestion
@@ -259,7 +260,7 @@ class Curve:
             if beta is not None:
                 return lrs, values, lrs, series.smooth(beta)
             stop = self._divergence.first(values) if measure == "loss" else None
-        places, levels = _bold(lrs, values, stop, clipped=measure == "loss")
+        places, levels = _drawn(lrs, values, stop, clipped=measure == "loss")
         return lrs, values, places, levels
 
     def steps(self, measure: str = "loss") -> NDArray[np.intp]:
@@ -441,7 +442,7 @@ class Curve:
         return self._series[measure]
 
 
-def _bold(
+def _drawn(
     lrs: Array, values: Array, stop: int | None, clipped: bool
 ) -> tuple[Array, Array]:
     """LRs and values of the kernel average; that of a loss is what the rule reads."""
@@ -453,7 +454,7 @@ def _bold(
     if not len(lrs):
         return lrs, values
     with np.errstate(all="ignore"):  # a diverged loss may be 1e300
-        found = bold(lrs, values, clipped)
+        found = Bold.of(lrs, values, clipped)
     if len(found.x) == len(lrs):
         return lrs, found.smooth
     places = 10**found.x
