@@ -691,8 +691,8 @@ def test_a_process_that_exits_in_mid_run_puts_everything_back(leave, code):
         began = time.monotonic()
         told = process.stdout.readline()
         assert told == "[True, True] ['stopped', 'stopped']\n"
+        assert time.monotonic() - began < 3  # the interpreter's own end may take longer
         assert process.wait(LONG) == code
-        assert time.monotonic() - began < 3
         assert process.stderr.read() == ""
 
 
