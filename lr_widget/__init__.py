@@ -2,6 +2,7 @@
 
 from ._frontend import NPM_NAME as _NPM_NAME
 from ._frontend import __version__
+from .auditions import audition
 from .best import Best
 from .comparison import compare
 from .curve import Curve, Epoch, Point
@@ -14,6 +15,7 @@ from .schedule import one_cycle_schedule
 from .snapshot import remembered, restored
 from .sweep import range_test
 from .task import Task
+from .trials import Trials
 
 __all__ = [
     "Best",
@@ -24,7 +26,9 @@ __all__ = [
     "Repeats",
     "Run",
     "Task",
+    "Trials",
     "__version__",
+    "audition",
     "compare",
     "fine_tune",
     "fit_one_cycle",

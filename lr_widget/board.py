@@ -15,7 +15,7 @@ import numpy as np
 from . import annotation, reading
 from .axis import loss_text, lr_text
 from .chart import LRChart
-from .controls import Button, Message
+from .controls import Button, Message, row
 from .curves import Curves, Sweep, points
 from .legend import Legend
 from .options import Options
@@ -53,9 +53,10 @@ class Board:
 
     Attributes
     ----------
-    chart, message, remedy, options, legend : widgets
-        The chart with its picker, what it shows in a few sentences, a button where
-        something can be done about it, how to draw it, and what is drawn.
+    chart, message, remedies, options, legend : widgets
+        The chart with its picker, what it shows in a few sentences, how to draw it, and
+        what is drawn. In `remedies` is the button `remedy`, where something can be done
+        about a sweep.
     curves : Curves
         What they show.
     """
@@ -80,8 +81,9 @@ class Board:
         self.remedy = Button(
             icon="wrench",
             tooltip="Run the range test again, like this",
-            layout={"width": "auto", "display": "none"},
+            layout={"width": "auto"},
         )
+        self.remedies = row()
         self.options = Options(measures=list(measures))
         self.legend = Legend()
         self.picker = LRPicker(
@@ -265,7 +267,9 @@ class Board:
         """A button where there is something to be done about a sweep."""
         self._remedy = remedy
         self.remedy.description = remedy.text if remedy else ""
-        self.remedy.layout.display = None if remedy else "none"
+        shown = (self.remedy,) if remedy else ()
+        if self.remedies.children != shown:
+            self.remedies.children = shown
 
     def _show_legend(self) -> None:
         curves = self.curves

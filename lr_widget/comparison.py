@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import inspect
-import random
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
-import numpy as np
 import torch
 from torch.optim import Optimizer, RMSprop
 
 from .curve import Point
-from .loader import resized, seed
+from .loader import resized, seed_all
 from .snapshot import adjusted, rewound
 from .sweep import range_test
 from .task import Task
@@ -144,18 +142,11 @@ def _swept(
             group.update(variation.options)
         for repeat, value in enumerate(variation.seeds):
             if value is not None:
-                _seed_all(task, value)
+                seed_all(task.loader, value, task.device)
             swept = _on_first_batch(task) if variation.fixed_batch else task
             with closing(range_test(swept, **sweep)) as points:
                 for point in points:
                     yield variation.name, repeat, point
-
-
-def _seed_all(task: Task, value: int) -> None:
-    random.seed(value)
-    np.random.seed(value)
-    torch.manual_seed(value)
-    seed(task.loader, value)
 
 
 def _on_first_batch(task: Task) -> Task:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.optim import Optimizer
 
+from .auditions import audition
 from .comparison import compare, repeat_seeds
 from .curve import Curve, Point
 from .curves import Sweep, checked_name
@@ -21,6 +22,13 @@ from .repeats import Repeats
 from .run import Run
 from .sweep import range_test, sweep_lrs
 from .task import Metric, Surroundings, Task
+from .trials import MOST, STEPS, Trials
+
+#: An audition tries the suggestion, and so much below and above it.
+_THIRD = 10 ** (1 / 3)
+
+#: Two candidates are the same where they are as near as this.
+_NEAR = 1.02
 
 
 @ipywidgets.register
@@ -71,6 +79,8 @@ class LRFinder(Fitter):
     cycle : Cycle
         How the next fit will be, as the fields say: `epochs`, `pct_start`, `variant`,
         `three_phase`, `cycle_momentum` may be set.
+    trials : Trials or None
+        The last audition: `marked`, `sentence`, `to_frame()`.
     history : Curve
         The last fit, with `history.epochs`; `to_frame()` and `epochs_to_frame()`.
     best : Best or None
@@ -192,6 +202,7 @@ class LRFinder(Fitter):
                 items = compare(self.task, {"": {}}, seeds=repeats, **settings)
                 take = _among({"": sweep})
             self._board.plan(start, end)
+            self._picks = [] if self.lr is None else [self.lr]
             self.curves.add(sweep, wanted)
             self.start_lr, self.end_lr, self.num_iter = start, end, steps
             run = self._new_run("range test", items, take, repeats * steps)
@@ -246,6 +257,7 @@ class LRFinder(Fitter):
                 for name, given in variations.items()
             }
             self._board.plan(start, end)
+            self._picks = [] if self.lr is None else [self.lr]
             sweeps: dict[str, Sweep] = {}
             for name, repeats in times.items():
                 one = repeats == 1
@@ -255,6 +267,68 @@ class LRFinder(Fitter):
             total = sum(times.values()) * steps
             run = self._new_run("comparison", items, _among(sweeps), total)
         return run.start()
+
+    def audition(
+        self, lrs: Iterable[float] | None = None, *, steps: int = STEPS
+    ) -> Run:
+        """Start short fits at some LRs, as the Audition button does; returns at once.
+
+        A check, not the truth: `finder.trials.marked` is the smallest LR that comes
+        near the best, and `finder.lr` stays as it is. Nothing is left behind.
+
+        Parameters
+        ----------
+        lrs
+            One to seven. Default: the suggestion of the curve in front, a third of a
+            decade below it and above it, and what has been picked since the last range
+            test; without a suggestion these around the pick.
+        steps
+            Of each, as in `lr_widget.audition`.
+
+        Raises
+        ------
+        RuntimeError
+            If a run is in progress.
+        ValueError
+            If there is neither a suggestion nor a pick nor `lrs`, or as
+            `lr_widget.audition`.
+        """
+        with self._lock:
+            self._refuse_second()
+            trials = Trials(self._candidates() if lrs is None else lrs, steps)
+            items = audition(
+                self.task,
+                trials.lrs,
+                steps=trials.steps,
+                cycle_momentum=self.cycle.cycle_momentum,
+                stopping=self._stopping,
+            )
+
+            def take(item: tuple[int, Point]) -> None:
+                trials.append(*item)
+
+            run = self._new_run("audition", items, take, len(trials) * trials.steps)
+            self._auditioning = True
+            self._auditions.begin(trials)
+        return run.start()
+
+    def _candidates(self) -> list[float]:
+        """The suggestion and what is around it, and the picks, the newest first."""
+        suggested, picks = self.curve.suggestion.lr, self._picks[::-1]
+        middle = (
+            (self.lr or next(iter(picks), None)) if suggested is None else suggested
+        )
+        if middle is None:
+            raise ValueError(
+                "lrs: there is neither a suggestion nor a pick to audition: pick an LR"
+                " on the chart or pass lrs=[1e-3, 1e-2]"
+            )
+        lrs = [middle / _THIRD, middle, middle * _THIRD]
+        for picked in picks:
+            apart = all(max(lr / picked, picked / lr) > _NEAR for lr in lrs)
+            if apart and len(lrs) < MOST:
+                lrs.append(picked)
+        return sorted(lrs)
 
     def _measures(self) -> list[str]:
         """What a sweep will measure."""

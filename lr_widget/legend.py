@@ -28,7 +28,8 @@ class Legend(Prompt, ipywidgets.DOMWidget):
         it. Names are unique.
     suggestions : list of dict
         For each suggestion `name`, `color`, `text` (its learning rate as the chart
-        writes it), `reason` and `picked`. Names are unique.
+        writes it), `reason`, `doubt` (why it should not be trusted, told instead of
+        the reason; empty where it can be) and `picked`. Names are unique.
     """
 
     _view_name = Unicode("LegendView").tag(sync=True)

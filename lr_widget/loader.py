@@ -38,6 +38,22 @@ def seed(loader: Any, value: int) -> None:
                 generator.seed(value)
 
 
+def seed_all(loader: Any, value: int, device: torch.device) -> None:
+    """Seed Python, NumPy, torch on the CPU and on the device, and what `seed` seeds.
+
+    An accelerator that is not in use yet keeps the seed that it was given, which
+    `torch.manual_seed` would replace for good.
+    """
+    random.seed(value)
+    np.random.seed(value)
+    torch.default_generator.manual_seed(value)
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.manual_seed_all(value)
+    if device.type in ("mps", "xpu"):
+        getattr(torch, device.type).manual_seed(value)
+    seed(loader, value)
+
+
 def resized(loader: Iterable[Any], batch_size: int) -> DataLoader[Any]:
     """A DataLoader as the given one in all but the batch size.
 

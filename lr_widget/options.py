@@ -14,20 +14,22 @@ MAX_BETA = 0.999
 #: What the chart can be saved as.
 FORMATS = ("png", "svg", "csv")
 
-_SWITCHES = ("y_log", "regions", "snap", "zoom")
+_SWITCHES = ("y_log", "regions", "levels", "snap", "zoom")
 
 
 @ipywidgets.register
 class Options(Prompt, ipywidgets.DOMWidget):
-    """One row of controls: smoothing, y axis, regions, snap, zoom, download.
+    """One row of controls: smoothing, y axis, what to name, snap, zoom, download.
 
     The browser writes none of these traits. It sends what a person sets (`on_set`), and
     the owner answers by setting the trait; every view follows.
 
     Attributes
     ----------
-    beta : float
-        The smoothing, from 0 to `MAX_BETA`.
+    beta : float or None
+        None: the smoothing is the centred kernel that the suggestion is read from. A
+        number from 0 to `MAX_BETA`: it is an exponential moving average with this beta,
+        for comparison with other tools.
     measures : list of str
         What the y axis can show; with a single one there is nothing to choose.
     measure : str
@@ -36,6 +38,8 @@ class Options(Prompt, ipywidgets.DOMWidget):
         Whether the y axis is logarithmic.
     regions : bool
         Whether the chart names the regions of the range test.
+    levels : bool
+        Whether the chart shows where the loss has made 0, 50 and 95 % of its fall.
     snap : bool
         Whether a pick snaps to a tested learning rate.
     zoom : bool
@@ -69,10 +73,13 @@ class Options(Prompt, ipywidgets.DOMWidget):
         self.on_msg(self._receive)
 
     @validate("beta")
-    def _validate_beta(self, proposal) -> float:
+    def _validate_beta(self, proposal) -> float | None:
         beta = proposal["value"]
         if beta is not None and not 0 <= beta <= MAX_BETA:
-            raise ValueError(f"beta must be in [0, {MAX_BETA}], not {beta}: try 0.98")
+            raise ValueError(
+                f"beta must be in [0, {MAX_BETA}], or None for the centred kernel,"
+                f" not {beta}: try 0.98"
+            )
         return beta
 
     @validate("measure")
@@ -85,8 +92,8 @@ class Options(Prompt, ipywidgets.DOMWidget):
     def on_set(self, handler, remove: bool = False) -> None:
         """Call `handler(name, value)` whenever a person sets an option.
 
-        The name is one of `beta`, `measure`, `y_log`, `regions`, `snap` and `zoom`, and
-        the value is one that this trait may take.
+        The name is one of `beta`, `measure`, `y_log`, `regions`, `levels`, `snap` and
+        `zoom`, and the value is one that this trait may take.
         """
         self._set.register_callback(handler, remove=remove)
 
@@ -105,10 +112,11 @@ class Options(Prompt, ipywidgets.DOMWidget):
 
     def _receive(self, _widget, content, _buffers) -> None:
         action = content.get("action") if isinstance(content, dict) else None
-        if action == "set":
-            name, value = content.get("name"), content.get("value")
+        if action == "set" and "value" in content:
+            name, value = content.get("name"), content["value"]
             if self._may_be(name, value):
-                self._set(name, float(value) if name == "beta" else value)
+                number = name == "beta" and value is not None
+                self._set(name, float(value) if number else value)
         elif action == "reset":
             self._reset()
         elif action == "download":
@@ -116,7 +124,8 @@ class Options(Prompt, ipywidgets.DOMWidget):
 
     def _may_be(self, name, value) -> bool:
         if name == "beta":
-            return type(value) in (int, float) and 0 <= value <= MAX_BETA
+            number = type(value) in (int, float)
+            return value is None or (number and 0 <= value <= MAX_BETA)
         if name == "measure":
             return isinstance(value, str) and value in self.measures
         return name in _SWITCHES and isinstance(value, bool)

@@ -7,6 +7,7 @@ import traceback
 from collections import deque
 from html import escape
 
+from .audition_board import AuditionBoard
 from .board import Board
 from .controls import HTML, Button, Message, Progress, row, words
 from .fit_panel import FitPanel
@@ -46,7 +47,7 @@ class Panel:
 
     Attributes
     ----------
-    run, pause, stop : Button
+    run, pause, stop, audition : Button
         Their clicks are for the owner to handle; `pause` reads Resume when paused.
     fit, undo, freeze, lr, epochs, pct_start, schedule : Button, Field or Choice
         Those of `fitting`.
@@ -54,15 +55,18 @@ class Panel:
         The part for the fit.
     children : tuple of widgets
         Top to bottom.
-    fit_parts : tuple of widgets
+    loose : tuple of widgets
         What is not always among them or in them.
     """
 
-    def __init__(self, board: Board, fitting: FitPanel) -> None:
+    def __init__(
+        self, board: Board, fitting: FitPanel, auditions: AuditionBoard
+    ) -> None:
         self.run = _button("Run", "play", "Run the learning-rate range test")
         self.pause = _button("Pause", "pause", "Rest after this step")
         self.stop = _button("Stop", "stop", "End the run after this step")
         self.fitting = fitting
+        self.audition = auditions.button
         self.fit, self.undo, self.freeze = fitting.fit, fitting.undo, fitting.freeze
         self.lr, self.epochs = fitting.lr, fitting.epochs
         self.pct_start, self.schedule = fitting.pct_start, fitting.schedule
@@ -76,7 +80,7 @@ class Panel:
             widget.layout.margin = "0 8px"
         # So wide from the start that a longer status does not move what is below.
         self._progress.layout.flex = "1 1 200px"
-        self.fit_parts = fitting.parts
+        self.loose = (*fitting.parts, board.remedy)
         self._pace = Pace()
         self.children = (
             row(
@@ -86,9 +90,10 @@ class Panel:
             board.options,
             board.chart,
             board.message,
-            row(board.remedy),
+            board.remedies,
             board.legend,
             self._hint,
+            *auditions.children,
             *fitting.children,
             self._error,
         )

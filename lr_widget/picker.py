@@ -42,9 +42,16 @@ class LRPicker(Prompt, Interaction):
     suggestions : list of dict
         Learning rates to mark on the curve, the one that keys start from first. Each
         has `name`, `lr`, `y` (the curve's height there), `color`, `reason` (a line
-        for people) and `origin`: None, or the `lr` and `y` that it is a tenth of.
+        for people), `doubt` (why it should not be trusted; empty where it can be)
+        and `origin`: None, or the `lr` and `y` that it is a tenth of. The one named
+        `"fall"` stands out; those in doubt are grey, and can be taken.
     regions : list of dict
         Stretches of the axis to shade: `name`, `start`, `end`.
+    band : dict or None
+        Where to look, from the LR `start` to the LR `end`.
+    levels : list of dict
+        Heights to mark by a line across: `name`, `y`, and `lr`, the LR at which the
+        curve comes to it, or None.
     snap : bool
         Whether a pick lands on a tested learning rate.
     zoom : bool
@@ -68,7 +75,7 @@ class LRPicker(Prompt, Interaction):
     measure = Unicode("loss").tag(sync=True)
     suggestions = List(Dict()).tag(sync=True)
     regions = List(Dict()).tag(sync=True)
-    band = Dict(None, allow_none=True).tag(sync=True)
+    band = Instance(dict, allow_none=True).tag(sync=True)
     levels = List(Dict()).tag(sync=True)
     snap = Bool(False).tag(sync=True)
     zoom = Bool(False).tag(sync=True)

@@ -41,7 +41,7 @@ class Suggestion:
         lowest loss. In tests it held the best LR of a 300-step fit in 70 to 82 of 100
         cases. Not each LR in it is good: the upper third is the dangerous part.
     repeat_interval : (float, float) or None
-        Where the suggestion of another sweep would lie, in about 8 of 10 cases. It says
+        Where the suggestion of another sweep would lie, in 7 to 8 of 10 cases. It says
         nothing of where the best LR is.
     reason : str
         Why there is none, a key of `REASONS`; `""` where there is one.

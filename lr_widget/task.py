@@ -265,6 +265,14 @@ class Task:
         with torch.inference_mode(False), torch.enable_grad():
             return self._updated(batches, count, tally)
 
+    def loss_of(self, batch: Any) -> Tensor:
+        """Loss of a batch as a step computes it, but no step: a detached scalar tensor.
+
+        The model is taken in the mode that it is in; a BatchNorm in train mode moves.
+        """
+        with torch.inference_mode(False), torch.enable_grad():
+            return self._loss(batch).detach()
+
     def scale(self) -> float:
         """The scaler's factor; lower after a step than before, it was skipped."""
         return self._update.scale()

@@ -12,6 +12,7 @@ from typing import Any
 import ipywidgets
 from traitlets import Bunch, CFloat, Unicode, observe, validate
 
+from .audition_board import AuditionBoard
 from .axis import lr_text
 from .board import Board
 from .bulletin import Bulletin
@@ -26,6 +27,7 @@ from .panel import Panel
 from .run import ENDS, Run
 from .session import Session
 from .still import Still
+from .trials import Trials
 
 #: Frames published per second at most; the last one always is. Where a frame takes the
 #: CPU more than a fiftieth of the time between two there are fewer, but one a second.
@@ -72,9 +74,10 @@ class Workbench(ipywidgets.VBox):
         self._around, self._surroundings = around, surroundings()
         self._run: Run | None = None
         self._job, self._made, self._total = "range test", 0, 0
-        self._fitting, self._said = False, ""
+        self._fitting, self._auditioning, self._said = False, False, ""
         # Puts back what was before the last fit, and the history of then.
         self._way_back: tuple[Callable[[], None], Curve] | None = None
+        self._picks: list[float] = []  # since the last range test, the newest last
         self._due = -math.inf
         self._grown: Sweep | None = None
         self._closed = False
@@ -84,9 +87,10 @@ class Workbench(ipywidgets.VBox):
         # The observers of `state` are the user's: the herald calls them without it.
         self._lock = Bulletin()
         self._herald = Herald(self.notify_change, failed=self._report)
-        self._board = Board(self._lock, start_lr, end_lr, measures, self._show_still)
+        self._board = Board(self._lock, start_lr, end_lr, measures, self._look_anew)
         self._fit_board = FitBoard(self._lock, self._preview)
-        self._panel = Panel(self._board, self._fit_board.panel)
+        self._auditions = AuditionBoard()
+        self._panel = Panel(self._board, self._fit_board.panel, self._auditions)
         super().__init__(self._panel.children, layout={"max_width": "1100px"})
         self._subject = ""
         self._still = Still(self.model_id, self._report)
@@ -121,6 +125,11 @@ class Workbench(ipywidgets.VBox):
         """What the last fit has come to."""
         return self._fit_board.history
 
+    @property
+    def trials(self) -> Trials | None:
+        """The last audition, while it runs, too; None before there is one."""
+        return self._auditions.trials
+
     def range_test(self) -> Run:
         """Start a sweep, as the Run button does."""
         raise NotImplementedError
@@ -133,6 +142,10 @@ class Workbench(ipywidgets.VBox):
         """Start a fit, as the Fit button does."""
         raise NotImplementedError
 
+    def audition(self) -> Run:
+        """Start an audition, as the Audition button does."""
+        raise NotImplementedError
+
     def freeze(self) -> None:
         """Freeze, as the Freeze button does."""
         raise NotImplementedError
@@ -143,6 +156,16 @@ class Workbench(ipywidgets.VBox):
 
     def _preview(self) -> tuple[Any, Any]:
         """LRs and momentums of the fit that the Fit button would start."""
+        raise NotImplementedError
+
+    def _candidates(self) -> list[float]:
+        """The LRs that the Audition button would try, rising.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
         raise NotImplementedError
 
     def _train_steps(self) -> int | None:
@@ -219,7 +242,7 @@ class Workbench(ipywidgets.VBox):
         with self._lock:
             self._errors.clear()
             self._board.close()
-            for part in parts(self, *self._panel.fit_parts):
+            for part in parts(self, *self._panel.loose, *self._auditions.parts):
                 if part is not self:
                     part.close()
             super().close()
@@ -251,11 +274,8 @@ class Workbench(ipywidgets.VBox):
         panel.undo.on_click(self._guarded(self.undo))
         panel.freeze.on_click(self._guarded(self._freeze_or_unfreeze))
         self._fit_board.listen(self._guarded, self._plan_another)
-        self._board.listen(
-            self._guarded,
-            lambda lr: setattr(self, "lr", lr),
-            self._sweep_again,
-        )
+        self._board.listen(self._guarded, self._pick, self._sweep_again)
+        self._auditions.listen(self._guarded, self.audition, self._pick)
 
     def _guarded(self, action: Callable[..., Any]) -> Callable[..., Any]:
         """A handler of what a person does: what goes wrong is shown in the widget."""
@@ -269,6 +289,9 @@ class Workbench(ipywidgets.VBox):
                 return None
 
         return handle
+
+    def _pick(self, lr: float) -> None:
+        self.lr = lr
 
     def _pause_or_resume(self) -> None:
         (self.resume if self.state == "paused" else self.pause)()
@@ -292,7 +315,10 @@ class Workbench(ipywidgets.VBox):
         return None if proposal["value"] is None else _checked_lr(proposal["value"])
 
     @observe("lr")
-    def _show_lr(self, _change: object) -> None:
+    def _show_lr(self, change: Bunch) -> None:
+        if change["new"] is not None:
+            self._picks = [lr for lr in self._picks if lr != change["new"]]
+            self._picks.append(change["new"])
         self._plan_another()
         self._show_still()
 
@@ -310,6 +336,7 @@ class Workbench(ipywidgets.VBox):
         self._take_sweep(*session.sweep)
         self.curves.become(session.curves)
         self._fit_board.replace(session.history)
+        self._auditions.begin(None)
         self._forget_run("This is what was saved: pick, run or fit from here.")
 
     def _become_set(self, session: Session) -> None:
@@ -323,6 +350,7 @@ class Workbench(ipywidgets.VBox):
     def _forget_run(self, hint: str) -> None:
         """Have no run any more, as at the start; `hint` says why."""
         self._run, self._made, self._fitting, self._said = None, 0, False, hint
+        self._auditioning = False
         self._errors.clear()
         self._set_state("idle")
         self._panel.show_rest()
@@ -365,7 +393,7 @@ class Workbench(ipywidgets.VBox):
             around=self._around(),
         )
         self._run, self._job, self._made, self._total = run, job, 0, total
-        self._fitting, self._said = False, ""
+        self._fitting, self._auditioning, self._said = False, False, ""
         self._errors.clear()
         self._set_state("running")
         return run
@@ -378,6 +406,8 @@ class Workbench(ipywidgets.VBox):
                     if run.state in ENDS:
                         self._forget_empty()
                         self._said = self._after() if self._fitting else ""
+                        if self._auditioning:
+                            self._auditions.end()
                     self._show_run()
         finally:
             self._herald.tell_all()
@@ -438,6 +468,8 @@ class Workbench(ipywidgets.VBox):
             begun, busy = time.monotonic(), time.thread_time()
             if self._fitting:
                 self._fit_board.show()
+            elif self._auditioning:
+                self._auditions.show()
             else:
                 self._board.grow(self._grown)
             self._panel.show_progress(self._job, self.state, self._made, self._total)
@@ -453,7 +485,21 @@ class Workbench(ipywidgets.VBox):
             active, can_undo = self.state not in _AT_REST, self._way_back is not None
             self._fit_board.show_state(active, lr=self.lr, can_undo=can_undo)
             self._board.show_lr(self.lr)
+            self._show_candidates(active)
             self._panel.show_hint(self._hint())
+
+    def _show_candidates(self, active: bool) -> None:
+        """Offer an audition of what is suggested and picked now."""
+        lrs: list[float] = []
+        reason, around = "", "suggestion"
+        if not active:
+            around = "pick" if self.curve.suggestion.lr is None else around
+            try:
+                lrs = self._candidates()
+            except ValueError as why:
+                reason = str(why)
+        self._auditions.show_state(active, lrs, reason, around)
+        self._auditions.show_lr(self.lr)
 
     def _paint(self) -> None:
         """Publish everything."""
@@ -468,6 +514,13 @@ class Workbench(ipywidgets.VBox):
                 self._grown = None
             if self._run is not None:
                 self._paint_frame()
+
+    def _look_anew(self) -> None:
+        """Follow the curves and options: another curve may be in front."""
+        with self._lock:
+            if not self._closed:
+                self._show_candidates(self.state not in _AT_REST)
+        self._show_still()
 
     def _show_still(self) -> None:
         """Keep the picture of the saved notebook up to date, between runs."""

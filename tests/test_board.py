@@ -127,7 +127,7 @@ def test_where_there_is_none_the_others_are_doubted_and_a_button_says_what_to_do
     person,
 ):
     board = person.board
-    assert board.remedy.layout.display == "none"
+    assert board.remedies.children == ()
     lrs = np.geomspace(1e-7, 1e-3, 100)
     losses = 2.3 - 1.8 / (1 + (3e-4 / lrs) ** 2)
     rows = enumerate(zip(lrs, losses, strict=True))
@@ -137,12 +137,12 @@ def test_where_there_is_none_the_others_are_doubted_and_a_button_says_what_to_do
     doubt = "not to be trusted: the loss is still falling at the end"
     assert {found["doubt"] for found in board.picker.suggestions} == {doubt}
     assert {found["doubt"] for found in board.legend.suggestions} == {doubt}
-    assert (board.picker.band, board.remedy.layout.display) == (None, None)
+    assert (board.picker.band, board.remedies.children) == (None, (board.remedy,))
     assert board.remedy.description == "Raise end_lr to 10"
     person.says("remedy", action="click")
     assert person.swept == [{"end_lr": 10.0}]
     board.curves.bring("a")
-    assert board.remedy.layout.display == "none"
+    assert board.remedies.children == ()
     assert {found["doubt"] for found in board.picker.suggestions} == {""}
 
 

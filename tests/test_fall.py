@@ -59,7 +59,10 @@ def test_what_follows_the_stop_is_not_read():
             torn = sweep.losses.copy()
             torn[at - 1 :][:1] = np.nan
             planned = len(torn)
-            whole, ended = fall(sweep.lrs, torn), fall(sweep.lrs, torn[:at], planned)
+            whole, ended = (
+                fall(sweep.lrs, torn),
+                fall(sweep.lrs[:at], torn[:at], planned),
+            )
             assert whole == ended
             suggested += ended.lr is not None
     assert suggested > 50
@@ -355,3 +358,11 @@ def test_an_answer_takes_milliseconds(points, limit):
         fall(sweep.lrs, sweep.losses)
         times.append(time.perf_counter() - start)
     assert statistics.median(times) < 5 * limit
+
+
+def test_learning_rates_that_do_not_rise_or_are_too_few_are_refused_by_name():
+    lrs, losses = np.geomspace(1e-7, 10, 30), np.ones(30)
+    with pytest.raises(ValueError, match="lrs must be positive and rise"):
+        fall(lrs[::-1], losses)
+    with pytest.raises(ValueError, match="lrs and losses must be as many"):
+        fall(lrs[1:], losses)

@@ -48,8 +48,7 @@ def test_the_repeat_interval_is_wider_on_a_noisier_curve():
 
 @pytest.mark.parametrize("noise", [0.02, 0.05])
 def test_another_seeds_suggestion_lands_inside_in_most_cases(noise):
-    # Nominal 80 % around the truth; around one sweep it is less. Far more would be too
-    # wide to say anything.
+    # Nominal 80 %. Far more would be too wide to say anything.
     found = [fall(*good(noise, seed)) for seed in range(30)]
     inside = [
         low <= other.lr <= high
@@ -57,4 +56,4 @@ def test_another_seeds_suggestion_lands_inside_in_most_cases(noise):
         for j, other in enumerate(found)
         if i != j
     ]
-    assert 0.55 <= np.mean(inside) <= 0.95
+    assert 0.6 <= np.mean(inside) <= 0.95

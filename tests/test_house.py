@@ -8,18 +8,22 @@ import lr_widget
 ROOMS = Path(lr_widget.__file__).parent
 
 CORRIDORS = {
-    "__init__": {"_frontend", "best", "comparison", "curve", "finder", "fine_tuning"}
-    | {"one_cycle", "repeats", "run", "schedule", "snapshot", "sweep"}
-    | {"task"},
+    "__init__": {"_frontend", "auditions", "best", "comparison", "curve", "finder"}
+    | {"fine_tuning", "one_cycle", "repeats", "run", "schedule", "snapshot"}
+    | {"sweep", "task", "trials"},
     "_frontend": set(),
     "annotation": {"classics", "curves", "palette", "reading", "suggestion"},
     "archive": set(),
     "arguments": set(),
+    "audition_board": {"axis", "controls", "figure", "trial_chart", "trials"},
+    "auditions": {"curve", "fit", "loader", "one_cycle", "plan", "readback"}
+    | {"snapshot", "task", "trials"},
     "axis": set(),
     "batch": {"readback"},
     "best": {"curve", "state", "task"},
     "board": {"annotation", "axis", "chart", "controls", "curves", "legend"}
     | {"options", "palette", "picker", "poster", "reading", "suggestion"},
+    "bold": {"divergence", "kernel"},
     "bulletin": {"_frontend"},
     "capturable": set(),
     "chance": {"loader", "state", "task"},
@@ -29,8 +33,8 @@ CORRIDORS = {
     "classics": set(),
     "comparison": {"curve", "loader", "snapshot", "sweep", "task"},
     "controls": {"_frontend", "bulletin"},
-    "curve": {"archive", "classics", "divergence", "fall", "plot", "series"}
-    | {"suggestion"},
+    "curve": {"archive", "bold", "classics", "divergence", "fall", "plot"}
+    | {"series", "suggestion"},
     "curves": {"curve", "repeats"},
     "cycle": set(),
     "device": set(),
@@ -38,11 +42,11 @@ CORRIDORS = {
     "dump": {"archive"},
     "element": {"placement"},
     "epoch_table": {"_frontend", "controls", "curve"},
-    "fall": {"divergence", "kernel", "suggestion", "verdict"},
+    "fall": {"bold", "divergence", "suggestion", "verdict"},
     "feed": {"chance", "task"},
     "figure": {"axis", "bulletin", "line", "palette"},
-    "finder": {"comparison", "curve", "curves", "fitter", "plan", "repeats", "run"}
-    | {"sweep", "task"},
+    "finder": {"auditions", "comparison", "curve", "curves", "fitter", "plan"}
+    | {"repeats", "run", "sweep", "task", "trials"},
     "fine_tuning": {"curve", "fit", "peak", "plan", "schedule", "task"},
     "fit": {"checkpoint", "curve", "loader", "plan", "readback", "task"},
     "fit_board": {"curve", "cycle", "fit_chart", "fit_panel"},
@@ -65,7 +69,7 @@ CORRIDORS = {
     "one_cycle": {"curve", "fit", "peak", "plan", "schedule", "task"},
     "options": {"_frontend", "controls"},
     "palette": set(),
-    "panel": {"board", "controls", "fit_panel"},
+    "panel": {"audition_board", "board", "controls", "fit_panel"},
     "peak": set(),
     "picker": {"_frontend", "controls"},
     "picture": {"axis", "element", "palette", "placement", "plane"},
@@ -101,12 +105,15 @@ CORRIDORS = {
     "synopsis": {"axis"},
     "task": {"arguments", "batch", "device", "freezing", "metric", "surroundings"}
     | {"update"},
+    "trial_chart": {"axis", "figure", "line", "palette", "trials"},
+    "trials": {"axis", "curve"},
     "undo": set(),
     "update": set(),
     "verdict": {"axis", "suggestion"},
     "weights": {"archive"},
-    "workbench": {"axis", "board", "bulletin", "controls", "curve", "curves", "cycle"}
-    | {"fit_board", "herald", "options", "panel", "run", "session", "still"},
+    "workbench": {"audition_board", "axis", "board", "bulletin", "controls", "curve"}
+    | {"curves", "cycle", "fit_board", "herald", "options", "panel", "run"}
+    | {"session", "still", "trials"},
 }
 
 # Two floors; what is on neither is the widget's.
@@ -121,13 +128,13 @@ RECORD = {
     "picture",
 }
 RECORD |= {"placement", "plane", "plot", "reading", "repeats", "series", "suggestion"}
-RECORD |= {"synopsis", "classics", "kernel", "verdict"}
+RECORD |= {"synopsis", "classics", "kernel", "verdict", "trials", "bold"}
 ENGINE = {"batch", "comparison", "herald", "loader", "one_cycle", "peak", "run"}
 ENGINE |= {"schedule", "snapshot", "sweep", "task", "undo", "update", "weights"}
 ENGINE |= {"arguments", "device", "freezing", "metric", "surroundings"}
 ENGINE |= {"best", "chance", "checkpoint", "dump", "feed", "fine_tuning", "fit"}
 ENGINE |= {"likeness", "plan", "state", "readback"}
-ENGINE |= {"capturable", "form", "graph", "recorder"}
+ENGINE |= {"capturable", "form", "graph", "recorder", "auditions"}
 
 
 def imports(room: str) -> tuple[set[str], set[str]]:

@@ -9,7 +9,15 @@ CURVES = [
     for name in ("sweep 1", "sweep 2")
 ]
 SUGGESTIONS = [
-    {"name": "valley", "color": "#000", "text": "1e-3", "reason": "", "picked": False}
+    {
+        "name": name,
+        "color": "#000",
+        "text": "1e-3",
+        "reason": "",
+        "doubt": doubt,
+        "picked": False,
+    }
+    for name, doubt in (("valley", ""), ("minimum", "the loss never fell"))
 ]
 
 
@@ -40,9 +48,10 @@ def test_an_action_on_a_curve_is_handed_on_and_the_kernel_keeps_its_list(
     assert legend.curves == CURVES
 
 
-def test_a_suggestion_is_taken_by_its_name(legend, calls):
-    receive(legend, {"action": "take", "name": "valley"})
-    assert calls == [("take", "valley", None)]
+@pytest.mark.parametrize("name", ["valley", "minimum"])
+def test_a_suggestion_is_taken_by_its_name_also_one_in_doubt(legend, calls, name):
+    receive(legend, {"action": "take", "name": name})
+    assert calls == [("take", name, None)]
 
 
 @pytest.mark.parametrize(

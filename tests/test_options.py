@@ -36,10 +36,12 @@ def calls(options):
         ("beta", 0.5),
         ("beta", 0.0),
         ("beta", MAX_BETA),
+        ("beta", None),
         ("measure", "accuracy"),
         ("measure", "loss"),
         ("y_log", True),
         ("regions", False),
+        ("levels", True),
         ("snap", True),
         ("zoom", False),
     ],
@@ -51,6 +53,13 @@ def test_on_set_gets_what_a_person_set_and_the_kernel_keeps_its_traits(
     receive(options, {"action": "set", "name": name, "value": value})
     assert calls == [(name, value)]
     assert options.get_state() == before
+
+
+def test_the_smoothing_is_the_centred_kernel_until_a_number_is_set(options):
+    assert options.beta is None
+    for beta in (0.5, None, MAX_BETA):
+        options.beta = beta
+        assert options.beta == beta
 
 
 def test_a_whole_number_from_the_browser_is_a_float(options, calls):
@@ -74,7 +83,6 @@ def test_on_reset_is_called_when_the_whole_curve_is_asked_for(options, calls):
         {"action": ["reset"]},
         {"action": "set"},
         {"action": "set", "name": "beta"},
-        {"action": "set", "name": "beta", "value": None},
         {"action": "set", "name": "beta", "value": "0.9"},
         {"action": "set", "name": "beta", "value": True},
         {"action": "set", "name": "beta", "value": -0.1},
@@ -84,6 +92,8 @@ def test_on_reset_is_called_when_the_whole_curve_is_asked_for(options, calls):
         {"action": "set", "name": "measure", "value": "recall"},
         {"action": "set", "name": "measure", "value": ["loss"]},
         {"action": "set", "name": "y_log", "value": 1},
+        {"action": "set", "name": "levels"},
+        {"action": "set", "name": "levels", "value": None},
         {"action": "set", "name": "zoom", "value": "true"},
         {"action": "set", "name": "zoomed", "value": True},
         {"action": "set", "name": "measures", "value": ["loss"]},
@@ -143,7 +153,7 @@ def test_a_handler_can_be_removed(options):
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("beta", 1.0, r"beta must be in \[0, 0.999\]"),
+        ("beta", 1.0, r"beta must be in \[0, 0.999\], or None for the centred kernel"),
         ("beta", -0.1, "beta must be in"),
         ("beta", float("nan"), "beta must be in"),
         ("measure", "accuracy", "measure must be one of loss, not 'accuracy'"),

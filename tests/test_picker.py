@@ -123,6 +123,18 @@ def test_an_action_changes_no_trait():
     assert widget.get_state() == before
 
 
+def test_a_band_and_levels_come_and_go():
+    widget = picker()
+    assert (widget.band, widget.levels) == (None, [])
+    widget.band = {"start": 1e-3, "end": 1e-2}
+    widget.levels = [{"name": "95 %", "y": 0.5, "lr": None}]
+    state = widget.get_state()
+    assert state["band"] == {"start": 1e-3, "end": 1e-2}
+    assert state["levels"] == [{"name": "95 %", "y": 0.5, "lr": None}]
+    widget.band = None
+    assert widget.get_state("band") == {"band": None}
+
+
 def test_a_handler_that_was_removed_hears_no_more():
     widget, lrs = picker(), []
     widget.on_pick(lrs.append)

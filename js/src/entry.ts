@@ -15,6 +15,8 @@ export interface SuggestionItem {
   readonly color: string;
   readonly text: string;
   readonly reason: string;
+  /// Why it should not be trusted; empty where it can be.
+  readonly doubt: string;
   readonly picked: boolean;
 }
 
@@ -80,7 +82,6 @@ export class SuggestionEntry implements Entry<SuggestionItem> {
 
   constructor(act: Act) {
     this.take.type = 'button';
-    this.take.title = 'Take this learning rate';
     this.take.addEventListener('click', () => {
       if (this.item) act('take', this.item.name);
     });
@@ -92,10 +93,12 @@ export class SuggestionEntry implements Entry<SuggestionItem> {
 
   show(item: SuggestionItem): void {
     this.item = item;
-    this.swatch.style.backgroundColor = item.color;
+    this.node.classList.toggle('lr-widget-doubtful', Boolean(item.doubt));
+    this.swatch.style.backgroundColor = item.doubt ? '' : item.color;
     this.name.textContent = item.name;
     this.text.textContent = item.text;
-    this.reason.textContent = item.reason;
+    this.take.title = item.doubt || 'Take this learning rate';
+    this.reason.textContent = item.doubt || item.reason;
     this.take.setAttribute('aria-pressed', String(item.picked));
   }
 

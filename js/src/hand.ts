@@ -1,7 +1,7 @@
 import type { Pixel } from './box';
 import type { Draft } from './draft';
 import type { Suggestion } from './markers';
-import type { Plot } from './overlay';
+import type { Plot } from './plot';
 import type { PointerListener } from './pointer';
 import { type Viewport, wheelFactor } from './viewport';
 

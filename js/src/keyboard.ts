@@ -3,7 +3,7 @@ import type { Pixel } from './box';
 import type { Draft } from './draft';
 import { type Command, commandOf, type Move } from './keys';
 import type { Suggestion } from './markers';
-import type { Plot } from './overlay';
+import type { Plot } from './plot';
 import { moved, snapped } from './steps';
 import type { Traces } from './traces';
 import type { Viewport } from './viewport';
@@ -47,9 +47,10 @@ export class Keyboard {
   }
 
   /// Where the keys start from: the draft, the pick, the first suggestion that the
-  /// axis shows, the middle.
+  /// axis shows, one without a doubt if there is one, the middle.
   from(plot: Plot): number {
-    const suggested = this.desk.suggestions.find(({ lr }) => shows(plot.x, lr));
+    const shown = this.desk.suggestions.filter(({ lr }) => shows(plot.x, lr));
+    const suggested = shown.find(({ doubt }) => !doubt) ?? shown[0];
     const known = this.draft.lr ?? this.desk.lr ?? suggested?.lr;
     const [low, high] = ends(plot.x);
     return known ?? plot.x.invert((plot.x(low) + plot.x(high)) / 2);

@@ -20,6 +20,8 @@ export class LRPickerModel extends WidgetModel {
       measure: 'loss',
       suggestions: [],
       regions: [],
+      band: null,
+      levels: [],
       snap: false,
       zoom: false,
     };

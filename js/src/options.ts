@@ -15,11 +15,12 @@ export class OptionsModel extends DOMWidgetModel {
       _view_name: 'OptionsView',
       _view_module: NAME,
       _view_module_version: `^${VERSION}`,
-      beta: 0.98,
+      beta: null,
       measures: ['loss'],
       measure: 'loss',
       y_log: false,
       regions: true,
+      levels: false,
       snap: false,
       zoom: false,
       zoomed: false,
@@ -30,6 +31,7 @@ export class OptionsModel extends DOMWidgetModel {
 const SWITCHES = {
   y_log: ['log y', 'A logarithmic y axis'],
   regions: ['regions', 'Name what the curve shows: too small, just right, diverging'],
+  levels: ['fall levels', 'Show where the loss has made 0, 50 and 95 % of its fall'],
   snap: ['snap', 'Pick only learning rates that were tested'],
   zoom: ['zoom', 'Zoom and pan the chart'],
 } as const;
@@ -53,8 +55,8 @@ export class OptionsView extends DOMWidgetView {
   );
   private readonly error = document.createElement('span');
   private asked = 0;
-  // The smoothing that was asked for, until the kernel has answered.
-  private wanted: number | null = null;
+  // The smoothing that was asked for, null being one, until the kernel has answered.
+  private wanted: number | null | undefined;
   private awaited: Format | null = null;
 
   override render(): void {
@@ -86,9 +88,9 @@ export class OptionsView extends DOMWidgetView {
   // Answers to the first moves of a drag arrive when the hand is further on. The last
   // one is known by its number: a kernel that awaits something never says it is idle.
   private showBeta(): void {
-    const beta: number = this.model.get('beta');
-    if (this.wanted !== null && this.wanted !== beta) return;
-    this.wanted = null;
+    const beta: number | null = this.model.get('beta');
+    if (this.wanted !== undefined && this.wanted !== beta) return;
+    this.wanted = undefined;
     this.smoothing.show(beta);
   }
 
@@ -157,7 +159,7 @@ export class OptionsView extends DOMWidgetView {
       if (state !== 'idle') return;
       done();
       if (turn !== this.asked) return;
-      this.wanted = null;
+      this.wanted = undefined;
       this.show();
     };
     callbacks.iopub = { ...callbacks.iopub, status };

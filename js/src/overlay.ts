@@ -1,32 +1,35 @@
+import { shows } from './axis';
+import { Band, type Stretch } from './band';
 import type { Pixel } from './box';
 import { Crosshair, type Sight } from './crosshair';
+import { type Level, Levels } from './levels';
 import { Markers, type Suggestion } from './markers';
 import { Pin } from './pin';
-import { ROW, type Size } from './placement';
+import { ROW } from './placement';
+import { isNarrow, type Plot } from './plot';
 import { lrText } from './readout';
 import { type Region, Regions } from './regions';
 import { element } from './svg';
-import type { Axes } from './viewport';
 
-// A plot less wide than this gets shorter texts.
-const NARROW = 420;
 const TOP = 14;
 
-/// Where things are: the axes and the size of the plot.
-export interface Plot extends Axes {
-  readonly size: Size;
+/// What was read off the curve.
+export interface Findings {
+  readonly regions: readonly Region[];
+  readonly band: Stretch | null;
+  readonly levels: readonly Level[];
+  readonly suggestions: readonly Suggestion[];
 }
 
-export function isNarrow(plot: Plot): boolean {
-  return plot.size.width < NARROW;
-}
-
-/// What the picker draws over the plot and, for the regions, under the curve.
+/// What the picker draws over the plot and, for grounds and level lines, under the
+/// curve.
 /// It lies beside the rect that takes the pointer, and takes no pointer itself.
 export class Overlay {
   readonly node = element('g', 'lr-widget-overlay');
   readonly ground = element('g', 'lr-widget-overlay');
   private readonly regions = new Regions();
+  private readonly band = new Band();
+  private readonly levels = new Levels();
   private readonly markers = new Markers();
   private readonly pick = new Pin('lr-widget-pick');
   private readonly draft = new Pin('lr-widget-draft');
@@ -35,25 +38,30 @@ export class Overlay {
   private labelY = TOP;
 
   constructor() {
-    this.ground.append(this.regions.bands);
+    this.ground.append(this.regions.bands, this.band.ground, this.levels.lines);
     // Lines first: no word is ever crossed out.
     this.node.append(
       this.crosshair.line,
       this.pick.node,
       this.draft.node,
       this.regions.names,
+      this.levels.names,
+      this.band.words,
       this.markers.node,
       this.crosshair.node,
     );
   }
 
-  showRegions(regions: readonly Region[], plot: Plot): void {
+  /// Draws the findings. Of their words, each gives way to those before.
+  showFindings({ regions, band, levels, suggestions }: Findings, plot: Plot): void {
+    const { x, size } = plot;
     this.labelY = regions.length ? TOP + ROW + 2 : TOP;
-    this.regions.show(regions, plot.x, plot.size);
-  }
-
-  showSuggestions(suggestions: readonly Suggestion[], plot: Plot): void {
-    this.markers.show(suggestions, plot, plot.size, isNarrow(plot));
+    this.regions.show(regions, x, size);
+    const taken = this.levels.show(levels, plot);
+    taken.push(...this.markers.show(suggestions, plot, taken));
+    const lrs = [...suggestions, ...levels].map(({ lr }) => lr);
+    const lines = lrs.flatMap((lr) => (lr !== null && shows(x, lr) ? x(lr) : []));
+    this.band.show(band, x, size, lines, taken);
   }
 
   suggestionAt(pixel: Pixel, reach: number): Suggestion | null {

@@ -7,7 +7,8 @@ import { Draft } from './draft';
 import { type Desk, Hand } from './hand';
 import { Keyboard, type Keyed } from './keyboard';
 import type { Suggestion } from './markers';
-import { Overlay, type Plot } from './overlay';
+import { type Findings, Overlay } from './overlay';
+import type { Plot } from './plot';
 import { Pointer } from './pointer';
 import { spoken } from './readout';
 import { type Gaze, sightOf } from './sight';
@@ -98,6 +99,12 @@ export class LRPickerView extends Interaction implements Desk, Keyed {
     return this.pointer?.isDown ?? false;
   }
 
+  private get findings(): Findings {
+    const { model, suggestions } = this;
+    const [regions, band] = [model.get('regions'), model.get('band')];
+    return { regions, band, levels: model.get('levels'), suggestions };
+  }
+
   private get size() {
     return { width: this.parent.plotareaWidth, height: this.parent.plotareaHeight };
   }
@@ -156,7 +163,8 @@ export class LRPickerView extends Interaction implements Desk, Keyed {
     });
     on('change:line change:raw', this.followTraces);
     on('change:x_scale change:y_scale', this.followScales);
-    on('change:suggestions change:regions change:zoom', this.draw);
+    on('change:suggestions change:regions change:band change:levels', this.draw);
+    on('change:zoom', this.draw);
     on('change:measure change:snap', this.drawPick);
     this.followTraces();
   }
@@ -206,8 +214,7 @@ export class LRPickerView extends Interaction implements Desk, Keyed {
     const { plot } = this;
     this.el.dataset['zoom'] = String(this.zooms);
     if (!plot) return;
-    this.overlay.showRegions(this.model.get('regions'), plot);
-    this.overlay.showSuggestions(this.suggestions, plot);
+    this.overlay.showFindings(this.findings, plot);
     this.overlay.aim(this.gaze?.suggestion ?? null);
     this.drawPick();
   }

@@ -50,6 +50,8 @@ export interface Drop {
   readonly y: number;
   /// The length of its label.
   readonly length: number;
+  /// Whether it is labelled before the others, and wherever there is room at all.
+  readonly main?: boolean;
 }
 
 /// Where a label is: its baseline starts at (left, y).
@@ -68,7 +70,10 @@ export function spots(
   taken: readonly Spot[] = [],
 ): (Spot | null)[] {
   const found: (Spot | null)[] = drops.map(() => null);
-  const inOrder = [...drops.entries()].sort(([, a], [, b]) => a.x - b.x);
+  const rank = (drop: Drop) => Number(!drop.main);
+  const inOrder = [...drops.entries()].sort(
+    ([, a], [, b]) => rank(a) - rank(b) || a.x - b.x,
+  );
   for (const [i, drop] of inOrder) {
     let least = Number.POSITIVE_INFINITY;
     for (const spot of candidates(drop, plot, drops.length)) {
@@ -91,17 +96,20 @@ export function covers(spot: Spot, { x, y }: Pixel): boolean {
 /// Right and left of the line, in each row of the lower part of the plot.
 function* candidates(drop: Drop, plot: Size, count: number): Generator<Spot> {
   const rows = Math.min(count + 2, Math.floor((0.6 * plot.height) / ROW));
-  for (let row = 0; row < rows; row++) {
+  const last = plot.width - EDGE - drop.length;
+  const lefts = [drop.x + GAP, drop.x - GAP - drop.length].filter(
+    (left) => left >= EDGE && left <= last,
+  );
+  // The main one is labelled in any case, if it must be across its own line.
+  if (drop.main && !lefts.length) lefts.push(clamp(drop.x + GAP, EDGE, last));
+  for (let row = 0; row < Math.max(rows, Number(drop.main ?? false)); row++) {
     const y = plot.height - GAP - row * ROW;
-    for (const left of [drop.x + GAP, drop.x - GAP - drop.length]) {
-      const right = left + drop.length;
-      if (left >= EDGE && right <= plot.width - EDGE) yield { left, right, y };
-    }
+    for (const left of lefts) yield { left, right: left + drop.length, y };
   }
 }
 
-/// How bad a spot is: impossible on another label, poor on a dot or a drop line or
-/// above its own dot, better the lower.
+/// How bad a spot is: impossible on another label, for the main one very poor; poor on
+/// a dot or a drop line or above its own dot; better the lower.
 function costOf(
   spot: Spot,
   own: Drop,
@@ -116,7 +124,7 @@ function costOf(
     else if (across && other.y < spot.y) cost += 20;
   }
   const clear = taken.every((other) => !other || apart(spot, other));
-  return clear ? cost : Number.POSITIVE_INFINITY;
+  return clear ? cost : own.main ? cost + 100 : Number.POSITIVE_INFINITY;
 }
 
 function apart(a: Spot, b: Spot): boolean {

@@ -3,7 +3,7 @@ import type { Pixel } from './box';
 import type { Sight } from './crosshair';
 import type { Reading } from './curve';
 import type { Suggestion } from './markers';
-import { isNarrow, type Plot } from './overlay';
+import { isNarrow, type Plot } from './plot';
 import { lrText, readout, wrapped } from './readout';
 
 /// Where a hand points, and the suggestion that it points at.
@@ -41,9 +41,10 @@ export function sightOf(plot: Plot, place: Place): Sight | null {
   return { at, line: drafted ? null : x, dot, lines };
 }
 
-/// Why a suggestion is where it is.
-function reasonAt(plot: Plot, at: Pixel, { name, lr, reason }: Suggestion): Sight {
+/// Why a suggestion is where it is, or why it should not be trusted.
+function reasonAt(plot: Plot, at: Pixel, suggestion: Suggestion): Sight {
+  const { name, lr, reason, doubt } = suggestion;
   const columns = Math.min(COLUMNS, Math.floor(plot.size.width / LETTER) - 4);
-  const lines = [`${name} ${lrText(lr)}`, ...wrapped(reason, columns)];
+  const lines = [`${name} ${lrText(lr)}`, ...wrapped(doubt || reason, columns)];
   return { at, line: null, dot: null, lines };
 }

@@ -1,6 +1,6 @@
 import type { WidgetModel } from '@jupyter-widgets/base';
 import { type Reading, read, type Trace } from './curve';
-import type { Plot } from './overlay';
+import type { Plot } from './plot';
 
 // A point further from the place than this, in pixels, says nothing about it.
 const REACH = 48;

@@ -101,7 +101,14 @@ test('a pick of the kernel’s ends the draft', () => {
 });
 
 test('where nothing is picked the first key starts at the first suggestion', () => {
-  const suggestion = { name: 'steep', y: 1, color: '#000', reason: '', origin: null };
+  const suggestion = {
+    name: 'steep',
+    y: 1,
+    color: '#000',
+    reason: '',
+    doubt: '',
+    origin: null,
+  };
   picker.model.set({ lr: null, suggestions: [{ ...suggestion, lr: 2.5e-3 }] });
   picker.key('ArrowRight');
   expect(now()).toBe(2.5e-3);
@@ -110,7 +117,7 @@ test('where nothing is picked the first key starts at the first suggestion', () 
 });
 
 test('a suggestion that the axis does not show is no start', () => {
-  const suggestion = { y: 1, color: '#000', reason: '', origin: null };
+  const suggestion = { y: 1, color: '#000', reason: '', doubt: '', origin: null };
   const suggestions = [
     { ...suggestion, name: 'steep', lr: 1e-7 },
     { ...suggestion, name: 'valley', lr: 2e-3 },
@@ -121,6 +128,19 @@ test('a suggestion that the axis does not show is no start', () => {
   expect(picker.aria('valuemin')).toBe('0.0001');
   picker.key('ArrowRight');
   expect(now()).toBe(2e-3);
+});
+
+test('a suggestion in doubt is a start only where there is no other', () => {
+  const suggestion = { y: 1, color: '#000', reason: '', origin: null };
+  const doubtful = { ...suggestion, name: 'steep', lr: 2.5e-3, doubt: 'all noise' };
+  const sure = { ...suggestion, name: 'valley', lr: 2e-3, doubt: '' };
+  picker.model.set({ lr: null, suggestions: [doubtful, sure] });
+  picker.key('ArrowRight');
+  expect(now()).toBe(2e-3);
+  picker.key('Escape');
+  picker.model.set('suggestions', [doubtful, { ...sure, lr: 100 }]);
+  picker.key('ArrowRight');
+  expect(now()).toBe(2.5e-3);
 });
 
 test('where there is no suggestion either it starts in the middle of the axis', () => {

@@ -18,6 +18,7 @@ const suggestion = (name: string, more = {}) => ({
   color: '#e69f00',
   text: '1.66e-3',
   reason: 'the middle of the longest fall',
+  doubt: '',
   picked: false,
   ...more,
 });
@@ -102,6 +103,25 @@ test('a suggestion says its rate and its reason, and whether it is the pick', ()
   expect(reason?.textContent).toBe('the middle of the longest fall');
   legend.model.set('suggestions', [suggestion('valley')]);
   expect(take.getAttribute('aria-pressed')).toBe('false');
+});
+
+test('a suggestion in doubt is hollow, says why, and can still be taken', () => {
+  const doubt = 'the loss never fell clearly';
+  legend.model.set('suggestions', [suggestion('valley', { doubt })]);
+  const take = button('valley 1.66e-3');
+  const entry = take.closest('li');
+  expect(entry?.classList.contains('lr-widget-doubtful')).toBe(true);
+  const spot = entry?.querySelector<HTMLElement>('.lr-widget-spot');
+  expect(spot?.style.backgroundColor).toBe('');
+  expect(take.title).toBe(doubt);
+  const told = document.getElementById(take.getAttribute('aria-describedby') ?? '');
+  expect(told?.textContent).toBe(doubt);
+  take.click();
+  expect(legend.sent).toEqual([{ action: 'take', name: 'valley' }]);
+  legend.model.set('suggestions', [suggestion('valley')]);
+  expect(entry?.classList.contains('lr-widget-doubtful')).toBe(false);
+  expect(spot?.style.backgroundColor).not.toBe('');
+  expect(told?.textContent).toBe('the middle of the longest fall');
 });
 
 test('Enter gives the new name on one line and the focus back', () => {

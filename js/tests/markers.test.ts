@@ -12,10 +12,12 @@ const suggestion = (
   y,
   color: '#E69F00',
   reason: '',
+  doubt: '',
   origin,
 });
 
 const valley = suggestion('valley', 1.66e-3, 1.62);
+const fall = suggestion('fall', 1.17e-2, 1.1);
 const minimum = suggestion('minimum', 1e-2, 1, { lr: 1e-1, y: 0.5 });
 
 let picker: Chart;
@@ -46,6 +48,15 @@ test('the minimum is joined to the tenth of it that is returned', () => {
   for (const [i, end] of ends.entries())
     expect(end).toBeCloseTo(Number(expected[i]), 9);
   expect(parts('text').map((text) => text.textContent)).toContain('÷10');
+});
+
+test('the “÷10” stands on no dot', () => {
+  const between = suggestion('fall', 10 ** -1.5, 0.75);
+  picker.model.set('suggestions', [between, minimum]);
+  const by = parts('.lr-widget-tenth text')[0];
+  const away = Number(by?.getAttribute('x')) - at(between.lr);
+  expect(by?.textContent).toBe('÷10');
+  expect(Math.abs(away)).toBeGreaterThan(16);
 });
 
 test('five suggestions keep their dots, and labels that do not overlap', () => {
@@ -93,6 +104,44 @@ test('what lies beside or below the plot is not drawn; above it the line stays',
 test('a suggestion without a height is not drawn', () => {
   picker.model.set('suggestions', [{ ...valley, y: null }]);
   expect(parts('*')).toEqual([]);
+});
+
+test('the fall is larger than the others, and on top of them', () => {
+  const below = { ...valley, lr: fall.lr, y: fall.y };
+  picker.model.set('suggestions', [fall, below]);
+  const dots = parts('circle');
+  expect(dots.map((dot) => dot.dataset['name'])).toEqual(['valley', 'fall']);
+  const [small, large] = dots.map((dot) => Number(dot.getAttribute('r')));
+  expect(large).toBeGreaterThan(Number(small) + 2);
+  picker.click(at(fall.lr), high(fall.y));
+  expect(picker.sent).toEqual([{ action: 'take', name: 'fall' }]);
+});
+
+test('the fall says its number also in a narrow plot, however many are around it', () => {
+  const around = [1, 1.05, 1.1, 1.2].map((x) => suggestion(`r${x}`, x * fall.lr, 1));
+  const words = () => parts('.lr-widget-main.lr-widget-text').map((t) => t.textContent);
+  for (const width of [800, 320, 120, 80]) {
+    picker.parent.plotareaWidth = width;
+    picker.model.set('suggestions', [fall, ...around]);
+    picker.parent.trigger('margin_updated');
+    expect(words()).toEqual(['fall 1.17e-2']);
+  }
+});
+
+test('a suggestion in doubt is hollow, says why, and can be taken', () => {
+  const doubt = 'the loss never fell clearly';
+  picker.model.set('suggestions', [{ ...valley, reason: 'a valley', doubt }, minimum]);
+  const [sure, doubtful] = ['minimum', 'valley'].map((name) =>
+    parts('circle').find((dot) => dot.dataset['name'] === name),
+  );
+  expect(doubtful?.classList.contains('lr-widget-doubtful')).toBe(true);
+  expect(doubtful?.style.fill).toBe('');
+  expect(sure?.classList.contains('lr-widget-doubtful')).toBe(false);
+  expect(sure?.style.fill).not.toBe('');
+  picker.pointer('pointermove', at(valley.lr), high(valley.y));
+  expect(picker.lines('.lr-widget-hover')).toEqual(['valley 1.66e-3', doubt]);
+  picker.click(at(valley.lr), high(valley.y));
+  expect(picker.sent).toEqual([{ action: 'take', name: 'valley' }]);
 });
 
 test('names and colours are text and paint, never markup', () => {

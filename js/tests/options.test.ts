@@ -22,9 +22,10 @@ async function build(attributes: Record<string, unknown> = {}) {
   return { model, sent, asked, view, el: view.el };
 }
 
+const smoothing = () => options.el.querySelector('select') as HTMLSelectElement;
 const slider = () => options.el.querySelector('input[type=range]') as HTMLInputElement;
 const number = () => options.el.querySelector('.lr-widget-number')?.textContent;
-const select = () => options.el.querySelector('select') as HTMLSelectElement;
+const select = () => options.el.querySelectorAll('select')[1] as HTMLSelectElement;
 const whole = () =>
   [...options.el.querySelectorAll('button')].find(
     (b) => b.textContent === 'Whole curve',
@@ -33,6 +34,11 @@ const box = (text: string) =>
   [...options.el.querySelectorAll('label')]
     .find((l) => l.textContent === text)
     ?.querySelector('input') as HTMLInputElement;
+
+function choose(text: string) {
+  smoothing().value = text;
+  smoothing().dispatchEvent(new Event('change', { bubbles: true }));
+}
 
 function drag(position: number) {
   slider().value = String(position);
@@ -63,7 +69,7 @@ beforeEach(async () => {
     return last;
   });
   vi.stubGlobal('cancelAnimationFrame', (id: number) => frames.delete(id));
-  options = await build();
+  options = await build({ beta: 0.98 });
 });
 
 afterEach(() => {
@@ -137,6 +143,72 @@ test('a removed view sends nothing from a frame that was still to come', () => {
   expect(options.sent).toEqual([]);
 });
 
+test('with the centred kernel, which is null, there is no slider', async () => {
+  options.view.remove();
+  options = await build();
+  expect(smoothing().value).toBe('centred kernel');
+  expect(slider().closest('[hidden]')).not.toBeNull();
+  options.model.set('beta', 0.9);
+  expect(smoothing().value).toBe('moving average');
+  expect(slider().closest('[hidden]')).toBeNull();
+  expect(number()).toBe('0.9');
+  options.model.set('beta', null);
+  expect(smoothing().value).toBe('centred kernel');
+  expect(slider().closest('[hidden]')).not.toBeNull();
+});
+
+test('the moving average begins at 0.98, and later where its slider was', async () => {
+  options.view.remove();
+  options = await build();
+  choose('moving average');
+  drag(50);
+  release();
+  choose('centred kernel');
+  choose('moving average');
+  expect(options.sent.map((message) => (message as { value: unknown }).value)).toEqual([
+    0.98,
+    0.9,
+    null,
+    0.9,
+  ]);
+  expect(number()).toBe('0.9');
+  expect(slider().value).toBe('50');
+});
+
+test('a number of the kernel’s is remembered to the digit', () => {
+  options.model.set('beta', 0.95);
+  choose('centred kernel');
+  choose('moving average');
+  expect(options.sent.at(-1)).toEqual({ action: 'set', name: 'beta', value: 0.95 });
+});
+
+test('a kernel that is chosen ends a drag: nothing of it is sent afterwards', () => {
+  drag(50);
+  choose('centred kernel');
+  frame();
+  expect(options.sent).toEqual([{ action: 'set', name: 'beta', value: null }]);
+});
+
+test('late answers to a drag do not bring the slider back', () => {
+  drag(50);
+  frame();
+  choose('centred kernel');
+  options.model.set('beta', 0.9);
+  expect(smoothing().value).toBe('centred kernel');
+  options.model.set('beta', null);
+  options.model.set('beta', 0.5);
+  expect(smoothing().value).toBe('moving average');
+});
+
+test('late answers to the kernel do not take the slider away', () => {
+  choose('centred kernel');
+  choose('moving average');
+  options.model.set('beta', null);
+  expect(slider().closest('[hidden]')).toBeNull();
+  answer();
+  expect(smoothing().value).toBe('centred kernel');
+});
+
 test('the choice of measures follows the kernel and sends what is chosen', () => {
   expect([...select().options].map((o) => o.value)).toEqual(['loss', 'accuracy']);
   select().value = 'accuracy';
@@ -163,6 +235,7 @@ test('with one measure there is nothing to choose, and log stays', () => {
 test.each([
   ['log y', 'y_log'],
   ['regions', 'regions'],
+  ['fall levels', 'levels'],
   ['snap', 'snap'],
   ['zoom', 'zoom'],
 ])('the checkbox %s sends %s, and shows what the kernel makes of it', (text, name) => {
@@ -196,10 +269,11 @@ test('every control has a name, and no key in it reaches a shortcut', () => {
     heard++;
   });
   const controls = options.el.querySelectorAll('input, select, button');
-  expect(controls.length).toBe(11);
+  expect(controls.length).toBe(13);
   for (const control of controls) {
     const labels = (control as HTMLInputElement).labels;
-    expect(labels?.[0]?.textContent || control.textContent).toBeTruthy();
+    const name = control.getAttribute('aria-label');
+    expect(name || labels?.[0]?.textContent || control.textContent).toBeTruthy();
     expect(control.closest('[data-lm-suppress-shortcuts="true"]')).toBe(options.el);
     control.dispatchEvent(new KeyboardEvent('keydown', { key: 'd', bubbles: true }));
   }

@@ -199,6 +199,126 @@ describe('regions', () => {
   });
 });
 
+describe('the band', () => {
+  const WORDS = 'text.lr-widget-look';
+  const GROUND = 'g.lr-widget-look';
+  const band = { start: 1e-3, end: 1e-1 };
+
+  test('is behind the curve, over the whole height, with a strip on the axis', () => {
+    expect(picker.hidden(GROUND) && picker.hidden(WORDS)).toBe(true);
+    picker.model.set('band', band);
+    expect(picker.hidden(GROUND)).toBe(false);
+    expect(picker.place('.lr-widget-light', 'x')).toBeCloseTo(at(1e-3));
+    expect(picker.place('.lr-widget-light', 'width')).toBeCloseTo(180);
+    expect(picker.place('.lr-widget-light', 'height')).toBe(300);
+    const sides = picker.part('.lr-widget-light').getAttribute('stroke-dasharray');
+    expect(sides?.split(' ').map(Number)).toEqual(
+      [0, 180, 300, 180, 300].map((length) => expect.closeTo(length)),
+    );
+    expect(picker.part('.lr-widget-strip').getAttribute('d')).toMatch(
+      /^M400,297H580v3/,
+    );
+    const marks = picker.parent.fig_marks.node();
+    const order = picker.part(GROUND).compareDocumentPosition(marks);
+    expect(order & Node.DOCUMENT_POSITION_FOLLOWING).toBeTruthy();
+    picker.model.set('band', null);
+    expect(picker.hidden(GROUND) && picker.hidden(WORDS)).toBe(true);
+  });
+
+  test('ends with the axis, and is gone where the axis does not reach', () => {
+    picker.model.set('band', { start: 1e-9, end: 1e-6 });
+    expect(picker.place('.lr-widget-light', 'x')).toBeCloseTo(at(1e-7));
+    expect(picker.place('.lr-widget-light', 'width')).toBeCloseTo(90);
+    picker.x_scale.set({ min: 1e-4, max: 1 });
+    picker.x_scale.trigger('domain_changed');
+    expect(picker.hidden(GROUND) && picker.hidden(WORDS)).toBe(true);
+  });
+
+  test('has its words where they cross no line and meet no label', () => {
+    const fall = { name: 'fall', y: 1, color: '#000', reason: '', origin: null };
+    picker.model.set({ band, suggestions: [{ ...fall, lr: 1.5e-3, doubt: '' }] });
+    const left = picker.place('.lr-widget-markers text', 'x');
+    expect(left).toBeGreaterThan(at(1.5e-3));
+    const right = left + 7 * 'fall 1.5e-3'.length;
+    expect(picker.hidden(WORDS)).toBe(false);
+    expect(picker.place(WORDS, 'x')).toBeGreaterThan(right);
+  });
+
+  test('has its words beside it where it is too narrow for them', () => {
+    picker.model.set('band', { start: 1e-3, end: 2e-3 });
+    expect(picker.hidden(WORDS)).toBe(false);
+    expect(picker.place(WORDS, 'x')).toBeGreaterThan(at(2e-3));
+    const other = { name: 'slide', y: 1, color: '#000', reason: '', origin: null };
+    picker.model.set('suggestions', [{ ...other, lr: 3e-3, doubt: '' }]);
+    expect(picker.place(WORDS, 'x') + 63).toBeLessThan(at(1e-3));
+  });
+
+  test('has no words where there is no room for them', () => {
+    picker.model.set('band', { start: 1e-3, end: 2e-3 });
+    picker.parent.plotareaWidth = 100;
+    picker.parent.trigger('margin_updated');
+    expect(picker.hidden(GROUND)).toBe(false);
+    expect(picker.hidden(WORDS)).toBe(true);
+  });
+});
+
+describe('the levels', () => {
+  const levels = [
+    { name: '0 %', y: 2.5, lr: null },
+    { name: '50 %', y: 1.5, lr: 1e-3 },
+    { name: '95 %', y: 0.6, lr: 1e-2 },
+  ];
+  const all = (selector: string) => [
+    ...picker.parent.root.querySelectorAll(`.lr-widget-levels ${selector}`),
+  ];
+  const ends = (line: Element | undefined) =>
+    ['x1', 'y1', 'x2', 'y2'].map((name) => Number(line?.getAttribute(name)));
+
+  test('are lines across the plot with names, and down from where the curve is', () => {
+    picker.model.set('levels', levels);
+    const lines = all('line').map(ends);
+    expect(lines).toHaveLength(5);
+    expect(lines[0]).toEqual([0, high(2.5), 800, high(2.5)]);
+    expect(lines[2]).toEqual([
+      expect.closeTo(at(1e-3)),
+      high(1.5),
+      expect.closeTo(at(1e-3)),
+      300,
+    ]);
+    expect(all('text').map((text) => text.textContent)).toEqual([
+      '0 %',
+      '50 %',
+      '95 %',
+    ]);
+    picker.model.set('levels', []);
+    expect(all('*')).toEqual([]);
+  });
+
+  test('stand where a log y axis has them; off the axis there is nothing', () => {
+    picker.y_scale.set({ log: true, min: 1, max: 100 });
+    picker.model.set('levels', [{ name: '0 %', y: 10, lr: null }, levels[2]]);
+    expect(all('line').map(ends)).toEqual([[0, 150, 800, 150]]);
+    picker.x_scale.set({ min: 1e-7, max: 1e-5 });
+    picker.model.set('levels', [{ name: '0 %', y: 10, lr: 1e-3 }]);
+    expect(all('line').map(ends)).toEqual([[0, 150, 800, 150]]);
+  });
+
+  test('that are close have names that do not meet', () => {
+    const close = [1, 1.01, 1.02].map((y) => ({ name: `${y}`, y, lr: null }));
+    picker.model.set('levels', close);
+    expect(all('line')).toHaveLength(3);
+    const rows = all('text').map((text) => Number(text.getAttribute('y')));
+    expect(rows).toHaveLength(2);
+    expect(Math.abs(Number(rows[0]) - Number(rows[1]))).toBeGreaterThan(12);
+  });
+
+  test('have names below the row of the regions’', () => {
+    picker.model.set('levels', [{ name: '0 %', y: 2.9, lr: null }]);
+    const top = picker.place('.lr-widget-levels text', 'y');
+    expect(top).toBeGreaterThanOrEqual(14 + 12);
+  });
+});
+
 describe('the axes', () => {
   test('can be changed for others, linear or log', async () => {
     const before = picker.y_scale;

@@ -120,6 +120,25 @@ describe('spots', () => {
     expect(found.filter(Boolean)).toHaveLength(2);
   });
 
+  test('gives the main one a label first, and wherever there is room at all', () => {
+    const [left, main] = spots(
+      [
+        { x: 50, y: 100, length: 90 },
+        { x: 50, y: 100, length: 90, main: true },
+      ],
+      { width: 160, height: 36 },
+    );
+    expect(left).toBeNull();
+    expect(main).toEqual({ left: 58, right: 148, y: 28 });
+    const small = { width: 100, height: 20 };
+    const wide = { left: 0, right: 100, y: 12 };
+    const drop = { x: 50, y: 10, length: 80 };
+    expect(spots([drop], small, [wide])).toEqual([null]);
+    expect(spots([{ ...drop, main: true }], small, [wide])).toEqual([
+      { left: 16, right: 96, y: 12 },
+    ]);
+  });
+
   test('covers(…) is true on the label alone', () => {
     const [spot] = spots(drops([100]), plot) as [Spot];
     expect(covers(spot, { x: 150, y: 288 })).toBe(true);
