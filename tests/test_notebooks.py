@@ -1,6 +1,7 @@
 """The notebooks that compare: they run, and what they compare is compared fairly."""
 
 import json
+import math
 from pathlib import Path
 
 import nbformat
@@ -36,6 +37,7 @@ print(
             "results": results.to_dict("records"),
             "ends": ends.to_dict("records"),
             "reached": reached.to_dict("records"),
+            "rules": rules.to_dict("records"),
         }
     )
 )
@@ -64,6 +66,7 @@ print(
             "at once": at_once.history.epochs_to_frame().to_dict("records"),
             "rows": [*map(list, (old_train, old_valid, pool, held_out))],
             "sizes": SIZES,
+            "rules": RULES,
             "seeds": [*SEEDS],
             "results": results.to_dict("records"),
         },
@@ -167,6 +170,27 @@ def test_the_cost_of_tuning_is_that_of_all_its_runs(facts):
     assert all(runs > 1 and steps == 200 * runs for runs, steps in costs.values())
 
 
+def test_every_rule_is_tried_at_the_range_test_of_every_seed(facts):
+    """With the same fits; where `fall` has none its rivals are counted apart."""
+    found = facts["rules"]
+    names = {"fall", "minimum", "steepest", "valley", "slide"}
+    assert sorted((r["optimizer"], r["rule"], r["seed"]) for r in found) == sorted(
+        (optimizer, rule, seed)
+        for optimizer in ("SGD", "AdamW")
+        for rule in names
+        for seed in facts["seeds"]
+    )
+    none = {
+        (r["optimizer"], r["seed"])
+        for r in found
+        if r["rule"] == "fall" and math.isnan(r["lr"])
+    }
+    for row in found:
+        assert row["refused"] == ((row["optimizer"], row["seed"]) in none)
+        assert math.isnan(row["accuracy"]) == math.isnan(row["lr"])
+        assert math.isnan(row["lr"]) or row["lr"] > 0
+
+
 def test_a_pick_by_hand_is_kept():
     notebook = read()
     pick = notebook.cells.index(cell_with(notebook, "if finder.lr is None"))
@@ -227,10 +251,13 @@ def test_the_tables_of_the_notebook_on_fine_tuning_are_complete(tuning):
     assert epochs == [10, 10, 3 + 10]
     methods = {row["method"] for row in tuning["results"]}
     assert len(methods) == 6
+    assert tuning["rules"][0] == "fall"
     assert sorted(
-        (row["method"], row["examples"], row["seed"]) for row in tuning["results"]
+        (row["rule"], row["method"], row["examples"], row["seed"])
+        for row in tuning["results"]
     ) == sorted(
-        (method, size, seed)
+        (rule, method, size, seed)
+        for rule in tuning["rules"]
         for method in methods
         for size in tuning["sizes"]
         for seed in tuning["seeds"]
