@@ -86,7 +86,7 @@ def test_a_short_run_judges_every_target_and_says_that_it_means_nothing(short):
     assert "| as first built | 0.0296 | 0.0863 | 0.2627 | 27 of 33 |" in page
     fall = next(found for found in record["rules"] if found["name"] == "fall")
     assert f"| now | {fall['mean']:.4f} | {fall['p90']:.4f} |" in page
-    assert f"grid in {record['coverage']['band']:.0%} of the sweeps" in page
+    assert f"grid in {100 * record['coverage']['band']:.0f} % of the sweeps" in page
     assert "the figures mean nothing" in printed
 
 

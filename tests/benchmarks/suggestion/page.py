@@ -121,11 +121,11 @@ def weak_spots(findings: Findings) -> list[str]:
     if alarms.count:
         said = "; ".join(f"{n} x {name}" for name, n in alarms.refusals.items())
         lines.append(f"- It refused {alarms.count} of {alarms.sweeps} sweeps: {said}.")
-    repeat, band = findings.coverage
+    repeat, band = (100 * share for share in findings.coverage)
     lines.append(
         "- Its repeat interval, meant for 80 %, held another seed's suggestion in"
-        f" {repeat:.0%} of all pairs of seeds; its band held the best LR of the grid"
-        f" in {band:.0%} of the sweeps."
+        f" {repeat:.0f} % of all pairs of seeds; its band held the best LR of the grid"
+        f" in {band:.0f} % of the sweeps."
     )
     return lines
 
