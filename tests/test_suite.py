@@ -12,6 +12,7 @@ import torch
 from benchmarks import rivals
 from benchmarks.suggestion import finders, training
 from benchmarks.suggestion.beside import compared
+from benchmarks.suggestion.coverage import Coverage, counted
 from benchmarks.suggestion.finders import FINDERS, Finder, suggested
 from benchmarks.suggestion.jobs import Job, done
 from benchmarks.suggestion.judge import Score, Truth, Verdict, gap
@@ -29,6 +30,8 @@ from benchmarks.suggestion.tasks import (
     turned_digits,
 )
 from benchmarks.suggestion.training import fit
+
+from lr_widget.suggestion import Suggestion
 
 ROOT = Path(__file__).parents[1]
 
@@ -80,6 +83,10 @@ def test_a_short_run_judges_every_target_and_says_that_it_means_nothing(short):
     missed = sum(not target["met"] for target in record["targets"])
     assert page.count("**MISSED**") == missed
     assert missed >= 1  # two sweeps are not a hundred
+    assert "| as first built | 0.0296 | 0.0863 | 0.2627 | 27 of 33 |" in page
+    fall = next(found for found in record["rules"] if found["name"] == "fall")
+    assert f"| now | {fall['mean']:.4f} | {fall['p90']:.4f} |" in page
+    assert f"grid in {100 * record['coverage']['band']:.0f} % of the sweeps" in page
     assert "the figures mean nothing" in printed
 
 
@@ -185,7 +192,7 @@ def findings(*scores, sweeps=100, refusals=()):
     tasks = tuple(task for task, _ in scores[0].verdicts)
     plan = Plan(tasks=tasks, optimizers=("sgd",))
     alarms = Alarms(sweeps, dict.fromkeys(refusals, 1))
-    return Findings(plan, {}, scores, alarms, 0, {})
+    return Findings(plan, {}, scores, alarms, Coverage(0.8, 0.8), 0, {})
 
 
 def test_targets_are_met_by_a_rule_that_meets_them():
@@ -212,6 +219,20 @@ def test_beside_another_rule_what_seeds_move_is_equal():
     assert mean == pytest.approx((-0.002 - 0.5 + 0.1) / 3)
     assert -0.5 < low < mean < 0 < high < 0.1
     assert cells[4] == "0.500 better: b / sgd"
+
+
+def test_coverage_counts_pairs_of_seeds_one_way_each_and_the_bands_of_sweeps():
+    wide = Suggestion(0.1, band=(0.01, 1.0), repeat_interval=(0.05, 0.3))
+    narrow = Suggestion(0.2, band=(0.1, 0.3), repeat_interval=(0.15, 0.25))
+    refused = Suggestion(None, reason="flat")
+    found = {
+        ("a", "sgd"): [wide, narrow, refused],
+        ("b", "sgd"): [narrow],
+        ("c", "sgd"): [refused] * 2,
+    }
+    best = {("a", "sgd"): 0.01, ("b", "sgd"): 0.3, ("c", "sgd"): 0.1}
+    assert counted(found, best) == (1 / 2, 2 / 3)
+    assert all(map(math.isnan, counted({}, {})))
 
 
 # What is trained ----------------------------------------------------------------------

@@ -13,6 +13,7 @@ from .beside import BESIDE, beside
 from .finders import FINDERS
 from .judge import Score, Verdict
 from .plan import Combination
+from .prose import ABOUT, AGAIN, FIRST, LIMITS, TARGETS
 from .rules import BUDGETED, FALL
 from .suite import Findings
 from .table import table
@@ -23,49 +24,6 @@ HEADS = (
     *("rule", "gap: median", "mean", "p90", "worst", "within 2 %", "within 5 %"),
     *("distance", "spread", "no suggestion"),
 )
-
-ABOUT = """\
-Which rule deserves trust? Each one reads a learning rate off a sweep of {sweep} steps.
-Then the task is trained with it, for {steps} steps of torch's one cycle (`pct_start`
-0.3). The final validation loss is compared with the best of {lrs} LRs, from
-{low:.0e} to {high:.0e}, that were all trained too, with {seeds}.
-
-- **gap** = (loss - best) / (initial loss - best), from 0 to 1, the mean over the seeds.
-  0 is as good as the best LR of the grid. 1 is: learnt nothing, or blew up. `best` is
-  the lowest mean of the grid, so it is slightly optimistic, for all rules alike.
-- **distance**: decades between the suggestion and the best LR of the grid, the median
-  of all combinations.
-- **spread**: decades between the highest and the lowest suggestion of the seeds, the
-  median and the largest of all combinations.
-- **no suggestion**: how often, of all sweeps. Such a sweep has no gap, and is in no
-  mean. A combination without any suggestion is not within 2 % or 5 % either. Every task
-  here can be learnt, so a refusal is a false alarm.
-
-`fall` is what the widget suggests by. `minimum`, `steepest`, `valley` and `slide` read
-the same sweeps of ours, as the widget's classical rules do. The rest are other
-packages' own finders, with their own sweeps, stop rules and defaults. `constant` is an
-LR without any sweep: 0.1 for SGD, 0.001 for Adam and AdamW. The last row is the best LR
-of the grid itself: what is left is the noise of the seeds."""
-
-LIMITS = """\
-- The tasks are small, the budget is {steps} steps, the schedule is one cycle. Nothing
-  is said about large models or long trainings.
-- A sweep shows the training loss of some hundred steps. It cannot show overfitting.
-  Where the best LR is low because a small set overfits (diabetes, breast cancer with
-  Adam), `fall` is too high, and so are most rules. More steps make that worse.
-- Where the bottom of a curve is wide and uneven (Friedman's function with SGD: momentum
-  lets the loss rise and fall again before it diverges), it stops at the left end: too
-  low, where a fit that warms up stands the right end.
-- Neither the band nor the repeat interval is judged here, only the one LR.
-- A rule is judged by the final validation loss alone. A higher LR may be worth its risk
-  where the training is long, and a lower one where a set is small and overfits."""
-
-TARGETS = """\
-For `fall`, at 300 steps. They were set by an earlier suite of the same description, on
-which the constants of `fall` had been found: there it had a mean gap of 0.009, a worst
-of 0.029, and 33 of 33 within 5 %. The tasks here were built anew from that description,
-and nothing was adjusted to the rule since. So this is nearer to a test on unknown
-tasks, without being one."""
 
 
 def page(all_findings: Sequence[Findings], *, short: bool) -> str:
@@ -80,6 +38,7 @@ def page(all_findings: Sequence[Findings], *, short: bool) -> str:
         lines += ["", "**A short run: the figures mean nothing.**"]
     lines += ["", about(first), "", "## Rules", "", *rules_table(first)]
     lines += ["", "## Targets", "", TARGETS, "", *verdicts(first)]
+    lines += ["", "## Built twice", "", AGAIN, "", *twice(first)]
     lines += ["", "## What `fall` is not good at", "", *weak_spots(first)]
     lines += LIMITS.format(steps=first.plan.steps).splitlines()
     lines += ["", "## `fall` beside each of the others", "", BESIDE]
@@ -128,6 +87,16 @@ def verdicts(findings: Findings) -> list[str]:
     return table(("target", "found", ""), rows)
 
 
+def twice(findings: Findings) -> list[str]:
+    """`fall` on the tasks as they were first built, and as they are."""
+    fall = findings.score(FALL)
+    within = f"{fall.within(0.05)} of {len(fall.verdicts)}"
+    figures = (fall.mean, fall.quantile(0.9), fall.quantile(1.0))
+    now = [*(f"{figure:.4f}" for figure in figures), within]
+    heads = ("`fall`", "mean", "p90", "worst", "within 5 %")
+    return table(heads, [["as first built", *FIRST], ["now", *now]])
+
+
 # Where it is weak ---------------------------------------------------------------------
 
 
@@ -152,6 +121,12 @@ def weak_spots(findings: Findings) -> list[str]:
     if alarms.count:
         said = "; ".join(f"{n} x {name}" for name, n in alarms.refusals.items())
         lines.append(f"- It refused {alarms.count} of {alarms.sweeps} sweeps: {said}.")
+    repeat, band = (100 * share for share in findings.coverage)
+    lines.append(
+        "- Its repeat interval, meant for 80 %, held another seed's suggestion in"
+        f" {repeat:.0f} % of all pairs of seeds; its band held the best LR of the grid"
+        f" in {band:.0f} % of the sweeps."
+    )
     return lines
 
 

@@ -17,6 +17,7 @@ def record(findings: Findings) -> dict[str, Any]:
         "trained": findings.trained,
         "seconds": dict(findings.seconds),
         "alarms": asdict(findings.alarms),
+        "coverage": findings.coverage._asdict(),
         "targets": [target._asdict() for target in targets(findings)],
         "truth": {" / ".join(c): truth(found) for c, found in findings.truth.items()},
         "rules": [rule(score) for score in findings.scores],

@@ -12,6 +12,7 @@ import numpy as np
 from lr_widget import Curve, Point
 from lr_widget.divergence import Divergence
 from lr_widget.fall import fall
+from lr_widget.suggestion import Suggestion
 
 from .finders import FINDERS, Finder
 from .jobs import Job
@@ -45,11 +46,15 @@ def swept(found: dict[str, list[float]]) -> Curve:
     return curve
 
 
+def suggestion_of(curve: Curve, train_steps: int | None = None) -> Suggestion:
+    """All that the rule says which the widget suggests by."""
+    lrs, losses = np.asarray(curve.lrs), np.asarray(curve.losses)
+    return fall(lrs, losses, curve.num_iter, train_steps)
+
+
 def by_fall(curve: Curve, train_steps: int | None = None) -> Answer:
-    """The rule that the widget suggests by."""
-    found = fall(
-        np.asarray(curve.lrs), np.asarray(curve.losses), curve.num_iter, train_steps
-    )
+    """The LR that it suggests."""
+    found = suggestion_of(curve, train_steps)
     return judged(found.lr, found.reason)
 
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from .coverage import Coverage, coverage
 from .jobs import Job, done
 from .judge import Score, Truth, score, truths
 from .plan import Combination, Plan
@@ -38,6 +39,7 @@ class Findings:
     truth: Mapping[Combination, Truth]
     scores: Sequence[Score]
     alarms: Alarms
+    coverage: Coverage
     trained: int  # how much had to be measured now
     seconds: Mapping[str, float]  # CPU, by kind of job, whenever it was measured
 
@@ -66,7 +68,8 @@ def run(plan: Plan, store: Store, processes: int) -> Findings:
     judged = next(rule for rule in present if rule.name == FALL)
     found = alarms(judged.answers(plan, store, plan.sweep_seeds))
     spent = cost([*jobs, *asked], store)
-    return Findings(plan, known, scores, found, trained, spent)
+    covers = coverage(plan, known, store)
+    return Findings(plan, known, scores, found, covers, trained, spent)
 
 
 def needed(plan: Plan, present: Sequence[Rule]) -> list[Job]:

@@ -6,6 +6,16 @@ the same for all seeds; a seed draws the initial weights and the order of the ba
 The tasks were rebuilt from the description of an earlier suite, before any suggestion
 was seen: sizes, noise, one `SPLIT` for all, and the place of the validation text are
 such that initial and best losses come near those of that suite.
+
+Three were looked at again, after the first run of the suite had shown that their truth
+differs from that suite's: breast cancer, diabetes and Friedman's function. Twelve
+candidates each, of three models, splits 0 to 3, and for Friedman's function two batch
+sizes and splits 0 and 1, were listed before any was trained. They were chosen by the
+truth alone, before any suggestion was computed on them: the one nearest to that suite's
+best LR, range within 2 %, best and initial loss (decades of the first three, natural
+logarithms of the losses, summed over the optimizers; 300 steps, two seeds). That gave
+diabetes a smaller model and split 3, and Friedman's function split 0. Breast cancer
+stayed as it was: no candidate came nearer, and its best loss is still twice as high.
 """
 
 from __future__ import annotations
@@ -103,13 +113,13 @@ def shuffled(pair: Pair, batch_size: int, seed: int) -> DataLoader[Pair]:
 
 # Data ---------------------------------------------------------------------------------
 
-#: The seed of every split of samples that have no order.
+#: The seed of the splits of samples that have no order, but for two.
 SPLIT = 1
 
 
-def parted(inputs: Any, target: Any, valid: float = 0.2) -> Split:
+def parted(inputs: Any, target: Any, valid: float = 0.2, seed: int = SPLIT) -> Split:
     """Shuffled by one seed, and the last of it held back."""
-    order = np.random.default_rng(SPLIT).permutation(len(inputs))
+    order = np.random.default_rng(seed).permutation(len(inputs))
     inputs, target = np.asarray(inputs)[order], np.asarray(target)[order]
     count = round(valid * len(inputs))
     return Split(
@@ -178,14 +188,14 @@ def wine() -> Split:
 def diabetes() -> Split:
     """442 samples of 10 features, one number."""
     inputs, target = datasets.load_diabetes(return_X_y=True)
-    return parted(standard(inputs), standard(target)[:, None])
+    return parted(standard(inputs), standard(target)[:, None], seed=3)
 
 
 @cache
 def friedman() -> Split:
     """2,000 samples of Friedman's first function with noise: 10 features, 5 of use."""
     inputs, target = datasets.make_friedman1(2000, noise=1.0, random_state=0)
-    return parted(standard(inputs), standard(target)[:, None])
+    return parted(standard(inputs), standard(target)[:, None], seed=0)
 
 
 @cache
@@ -275,7 +285,7 @@ SUBJECTS = {
             "diabetes",
             "diabetes, regression, MLP",
             diabetes,
-            lambda: mlp(10, 64, 64, 1),
+            lambda: mlp(10, 32, 32, 1),
             nn.MSELoss,
             batch_size=32,
         ),
