@@ -38,7 +38,7 @@ class Suggestion:
         The learning rate, for `max_lr` of a one-cycle fit. None: see `reason`.
     band : (float, float) or None
         Where to look: from the LR at which half of the fall is made to that of the
-        lowest loss. In tests it held the best LR of a 300-step fit in 70 to 82 of 100
+        lowest loss. In tests it held the best LR of a 300-step fit in 67 to 82 of 100
         cases. Not each LR in it is good: the upper third is the dangerous part.
     repeat_interval : (float, float) or None
         Where the suggestion of another sweep would lie, in 7 to 8 of 10 cases. It says
@@ -72,7 +72,7 @@ REASONS = {
     "constant": "the loss does not change",
     "flat": "the curve is flat",
     "noise": "the noise is larger than the fall",
-    "only_rises": "the loss only rises",
+    "only_rises": "the loss rises before a fall is sure",
     "starts_too_high": "the sweep starts too high",
     "still_falling": "the loss is still falling at the end",
 }

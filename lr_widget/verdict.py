@@ -21,8 +21,8 @@ _SENTENCES = {
     " the range is far too low.",
     "flat": "Flat: the range is too low, or the model is frozen or trained already.",
     "noise": "The noise is larger than the fall: more steps, or a larger batch.",
-    "only_rises": "The loss only rises: the model is trained already, or it takes more"
-    " steps to see it fall.",
+    "only_rises": "The loss rises before a fall is sure: the model is trained already,"
+    " or it takes more steps to see it fall.",
     "still_falling": "Still falling at the last learning rate tested ({end}): the one"
     " to pick is at least {least}.",
 }

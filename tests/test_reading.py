@@ -155,7 +155,7 @@ def test_the_shape_is_said_from_left_to_right(smooth, words):
 REFUSED = {
     "too_few": (curve(SWEEP, falling(SWEEP)[:7], 10), "it takes 20"),
     "constant": (curve(SWEEP, np.full(100, 2.3)), "does not change at all"),
-    "only_rises": (curve(SWEEP, 1 + SWEEP + 0.01 * NOISE), "only rises"),
+    "only_rises": (curve(SWEEP, 1 + SWEEP + 0.01 * NOISE), "before a fall is sure"),
     "starts_too_high": (
         curve(SWEEP, 2 + 0.01 * NOISE + np.exp(9 * (np.log10(SWEEP) + 4.5))),
         "starts too high",
