@@ -21,7 +21,7 @@ FRONTEND := $(if $(wildcard PKG-INFO),,$(EXTENSION)) $(LINK)
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help demo test lint test-js test-python test-browser build watch clean
-.PHONY: picture chromium python node soak benchmarks
+.PHONY: picture chromium python node soak benchmarks suggestions
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 20
@@ -64,6 +64,10 @@ benchmarks: node .venv/dev .venv/benchmarks $(FRONTEND) chromium ## ours beside 
 	@mkdir -p .test
 	$(BIN)/python -m tests.benchmarks --json .test/benchmarks.json \
 	  --markdown tests/benchmarks/results.md
+
+suggestions: node .venv/dev .venv/benchmarks $(FRONTEND) ## which rule to trust: half an hour, then cached
+	$(BIN)/python -m tests.benchmarks.suggestion \
+	  --markdown tests/benchmarks/suggestion.md
 
 test-browser: node .venv/dev $(FRONTEND) chromium ## the tests in Chromium
 	$(BIN)/python -m pytest -m browser

@@ -21,6 +21,8 @@ from .suggestion import REASONS
 _GROUNDS = {"fall": "where 95 % of the fall is made: most of it, and not the cliff"}
 _GROUNDS |= GROUNDS
 
+_GUARDED = "a factor 10 below the cliff: 95 % of the fall is made nearer to it"
+
 #: Reasons for no suggestion, and that of one, with which a curve has regions.
 _SHAPED = ("", "still_falling")
 
@@ -36,8 +38,10 @@ def suggestions(
     `minimum` has an `origin`, the place of the minimum itself, of whose LR it returns
     a tenth.
     """
-    reason = sweep.suggestion.reason
-    doubt = f"not to be trusted: {REASONS[reason]}" if reason else ""
+    ours = sweep.suggestion
+    doubt = f"not to be trusted: {REASONS[ours.reason]}" if ours.reason else ""
+    guarded = {"fall": _GUARDED} if "guarded" in ours.flags else {}
+    grounds = _GROUNDS | guarded
     line = _Line(sweep, measure, beta, y_log)
     return [
         {
@@ -45,7 +49,7 @@ def suggestions(
             "lr": lr,
             "y": line.height(lr),
             "color": MARKS[name],
-            "reason": _GROUNDS[name],
+            "reason": grounds[name],
             "doubt": doubt,
             "origin": line.place(10 * lr) if name == "minimum" else None,
         }

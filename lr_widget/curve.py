@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .archive import Archive, number
+from .bold import Bold
 from .classics import classics
 from .divergence import Divergence
-from .fall import Fall, Level, bold
+from .fall import Fall, Level
 from .plot import drawn
 from .series import Array, Series, Trace, checked_beta
 from .suggestion import Suggestion
@@ -101,6 +102,7 @@ class Curve:
     ) -> None:
         self.num_iter, self.train_steps = num_iter, train_steps
         self._divergence = Divergence()
+        self._risen = 0, True
         # What the rule has read, and after how many steps of how many planned.
         self._read: tuple[tuple[int, int | None], Fall] | None = None
         self.epochs: list[Epoch] = []
@@ -251,14 +253,14 @@ class Curve:
         series = self._measured(measure)
         with self._lock:
             lrs, values = series.lrs.view(), series.values.view()
-            if measure.startswith("valid_"):
+            if measure.startswith("valid_") or beta == 0:
                 return lrs, values, lrs, values
-            if beta is None and not _rise(lrs):
+            if beta is None and not self._sweeps():
                 beta = USUAL_BETA
             if beta is not None:
                 return lrs, values, lrs, series.smooth(beta)
             stop = self._divergence.first(values) if measure == "loss" else None
-        places, levels = _bold(lrs, values, stop, clipped=measure == "loss")
+        places, levels = _drawn(lrs, values, stop, clipped=measure == "loss")
         return lrs, values, places, levels
 
     def steps(self, measure: str = "loss") -> NDArray[np.intp]:
@@ -302,7 +304,7 @@ class Curve:
         with self._lock:
             loss = self._series["loss"]
             lrs, losses = loss.lrs.view(), loss.values.view()
-            rises = _rise(lrs)
+            rises = self._sweeps()
             stop = self._divergence.first(losses)
             known = (len(losses), self.num_iter)
             if self._read is not None and self._read[0] == known:
@@ -422,6 +424,16 @@ class Curve:
             raise ValueError(f"metrics have names of {sorted(RESERVED)}")
         return curve
 
+    def _sweeps(self) -> bool:
+        """Whether its LRs rise, as those of a sweep: of a fit they go up and down."""
+        done, rises = self._risen
+        lrs = self._series["loss"].lrs.view()
+        if rises and done < len(lrs):  # what has been looked at has not changed
+            new = lrs[max(done - 1, 0) :]
+            rises = bool(lrs[0] > 0 and (np.diff(new) > 0).all())
+            self._risen = len(lrs), rises
+        return rises
+
     def _measured(self, measure: str) -> Series:
         if measure not in self._series:
             raise ValueError(
@@ -430,12 +442,7 @@ class Curve:
         return self._series[measure]
 
 
-def _rise(lrs: Array) -> bool:
-    """Whether it was a sweep: of a fit the LRs go up and down."""
-    return not len(lrs) or bool(lrs[0] > 0 and (np.diff(lrs) > 0).all())
-
-
-def _bold(
+def _drawn(
     lrs: Array, values: Array, stop: int | None, clipped: bool
 ) -> tuple[Array, Array]:
     """LRs and values of the kernel average; that of a loss is what the rule reads."""
@@ -447,9 +454,12 @@ def _bold(
     if not len(lrs):
         return lrs, values
     with np.errstate(all="ignore"):  # a diverged loss may be 1e300
-        found = bold(lrs, values, clipped)
-    same = len(found.x) == len(lrs)
-    return (lrs if same else 10**found.x), found.smooth
+        found = Bold.of(lrs, values, clipped)
+    if len(found.x) == len(lrs):
+        return lrs, found.smooth
+    places = 10**found.x
+    places[0], places[-1] = lrs[0], lrs[-1]  # half a block to each end
+    return places, found.smooth
 
 
 def _epoch(entry: dict[str, Any]) -> Epoch:

@@ -8,21 +8,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .divergence import Divergence, noise
-from .kernel import Kernel, blocks
+from .bold import Bold
+from .divergence import Divergence
 from .suggestion import Suggestion
 from .verdict import broken, refused, suggested
 
 Array = NDArray[np.float64]
 
-#: Blur of the smooth in decades of LR, a factor of 2.5: 5 points of 100 over 8 decades.
-H = 0.4
-
 #: The part of the fall that is made at the suggestion.
 Q = 0.95
-
-#: An explosion counts no more than so many standard deviations above the start.
-CLIP = 3.0
 
 #: So many standard errors deep a fall must be: then it is sure that the loss fell.
 ZMIN = 4.0
@@ -111,32 +105,6 @@ def fall(
     if len(lrs) and not (lrs[0] > 0 and (np.diff(lrs) > 0).all()):
         raise ValueError("lrs must be positive and rise: pass those of one range test")
     return Fall(lrs, losses, num_iter).suggestion(train_steps)
-
-
-class Bold(NamedTuple):
-    """A smooth loss: log10 LR, the losses it is the average of, and the average."""
-
-    x: Array
-    losses: Array
-    smooth: Array
-    kernel: Kernel
-
-
-def bold(lrs: Array, losses: Array, clipped: bool = True) -> Bold:
-    """The smooth that the rule reads, of finite losses; of long records, in blocks.
-
-    Each array returned has the shape of `lrs`, or at most 1,024 entries. Without
-    `clipped` it is that of something else than a loss: nothing is cut off.
-    """
-    x, y = blocks(lrs, losses)
-    step = (x[-1] - x[0]) / max(len(x) - 1, 1)
-    kernel = Kernel(x, max(H, 1.5 * step))
-    unit = _unit(y)  # a power of two: nothing is rounded, and nothing is too large
-    cut = y * unit
-    if clipped:
-        first = cut[: _first(len(y))]
-        cut = np.minimum(cut, first.mean() + CLIP * noise(first))
-    return Bold(x, y, kernel(cut) / unit, kernel)
 
 
 class Level(NamedTuple):
@@ -239,39 +207,43 @@ class Fall:
             return "diverged_at_once" if self.early else "too_few"
         if np.ptp(losses) <= 1e-9 * np.abs(losses).max():
             return "constant"
-        unit = _unit(losses)
-        x, y, smooth, kernel = bold(lrs, losses * unit)
-        n, first = len(x), _first(len(x))
-        step = (x[-1] - x[0]) / (n - 1)
-        width = max(H, 1.5 * step)
-        start, j = float(y[:first].mean()), int(np.argmin(smooth))
-        depth = start - float(smooth[j])
-        self.start, self.low = start / unit, float(smooth[j]) / unit
-        # Not robust, on purpose: rare large jumps make a mean uncertain too.
-        rms = math.sqrt(np.mean(np.diff(y[: max(j + 1, first)]) ** 2) / 2)
-        window = min(n, 2 * math.sqrt(math.pi) * width / step)
-        error = max(rms * math.sqrt(1 / first + 1 / window), 1e-9 * abs(start), 1e-300)
+        bold = Bold.of(lrs, losses)
+        x, smooth, start = bold.x, bold.averages, bold.start
+        j = int(np.argmin(smooth))
+        depth, error = start - float(smooth[j]), _error(bold, j)
+        self.start, self.low = start / bold.unit, float(smooth[j]) / bold.unit
         if not depth >= ZMIN * error:
-            if self.stopped or smooth[-1] - start > ZMIN * error:
-                return "starts_too_high" if self.early else "only_rises"
-            hidden = max(depth, 0.0) + 2 * error
-            return "noise" if hidden > HIDDEN * abs(start) else "flat"
+            return self._no_fall(depth, error, start, float(smooth[-1]))
         self.walk = made = _walk(x, smooth, start)
         self.log_lr = made.log_lr
         if made.log_lr - x[0] < EDGE:
             return "starts_too_high"
-        if not self.stopped and x[-1] - x[j] < width and x[-1] - made.log_lr < EDGE:
+        near_end = x[-1] - x[j] < bold.width and x[-1] - made.log_lr < EDGE
+        if near_end and not self.stopped:
             return "still_falling"
-        flags = [("weak", depth < 2 * ZMIN * error)]
         faster = GAMMA * math.log10((self.size - 1) / (x[-1] - x[0]) / USUAL)
-        self.log_lr, guarded = _guarded(made, faster)
-        self.flags = tuple(
-            name for name, holds in [*flags, ("guarded", guarded)] if holds
-        )
+        self.log_lr = _guarded(made, faster)
         self.log_band = made.half + faster, float(x[j]) + faster
-        refits = _refits(x, y, smooth, kernel, faster)
-        self.spread = WIDER * float(np.std(refits))
+        self.spread = WIDER * float(np.std(_refits(bold, faster)))
+        weak, guarded = depth < 2 * ZMIN * error, self.log_lr < made.log_lr + faster
+        self.flags = ("weak",) * weak + ("guarded",) * guarded
         return ""
+
+    def _no_fall(self, depth: float, error: float, start: float, end: float) -> str:
+        """Why there is no fall that is sure."""
+        if self.stopped or end - start > ZMIN * error:
+            return "starts_too_high" if self.early else "only_rises"
+        hidden = max(depth, 0.0) + 2 * error
+        return "noise" if hidden > HIDDEN * abs(start) else "flat"
+
+
+def _error(bold: Bold, j: int) -> float:
+    """The standard error of the fall from the start level to place j."""
+    # Not robust, on purpose: rare large jumps make a mean uncertain too.
+    steps = np.diff(bold.y[: max(j + 1, bold.first)])
+    rms = math.sqrt(np.mean(steps**2) / 2)
+    found = rms * math.sqrt(1 / bold.first + 1 / bold.window)
+    return max(found, 1e-9 * abs(bold.start), 1e-300)
 
 
 class _Walk(NamedTuple):
@@ -305,37 +277,21 @@ def _crossing(x: Array, down: Array, level: float) -> float:
     return float(x[i] + part * (x[i + 1] - x[i]))
 
 
-def _guarded(made: _Walk, faster: float) -> tuple[float, bool]:
-    """The suggestion in log10 LR, and whether the cliff was so near that it moved."""
-    log_lr = made.log_lr + faster
-    return min(log_lr, made.cliff - EDGE), log_lr > made.cliff - EDGE
+def _guarded(made: _Walk, faster: float) -> float:
+    """The suggestion in log10 LR, a factor 10 below the cliff at least."""
+    return min(made.log_lr + faster, made.cliff - EDGE)
 
 
-def _refits(
-    x: Array, y: Array, smooth: Array, kernel: Kernel, faster: float
-) -> list[float]:
+def _refits(bold: Bold, faster: float) -> list[float]:
     """What the rule would say of sweeps like this one: a local residual bootstrap.
 
     Each loss is drawn anew: the smooth, and a residual of a neighbour.
     """
-    n, first = len(x), _first(len(x))
-    cut = np.minimum(y, y[:first].mean() + CLIP * noise(y[:first]))
+    n, smooth = len(bold.x), bold.averages
     moves = np.random.default_rng(0).integers(-REACH, REACH + 1, (n, REFITS))
     near = np.clip(np.arange(n)[:, None] + moves, 0, n - 1)
-    drawn = smooth[:, None] + (cut - smooth)[near]
-    starts = drawn[:first].mean(axis=0).tolist()
-    again = np.ascontiguousarray(kernel(drawn).T)
-    walks = [_walk(x, s, start) for s, start in zip(again, starts, strict=True)]
-    return [_guarded(made, faster)[0] for made in walks]
-
-
-def _first(n: int) -> int:
-    """How many losses the start level is the mean of."""
-    return max(5, n // 5)
-
-
-def _unit(losses: Array) -> float:
-    """A power of two that brings losses of any size near 1."""
-    largest = float(np.abs(losses).max())
-    exponent = min(max(math.frexp(largest)[1], -1000), 1000)
-    return math.ldexp(1.0, -exponent)
+    drawn = smooth[:, None] + (bold.cut - smooth)[near]
+    starts = drawn[: bold.first].mean(axis=0).tolist()
+    again = np.ascontiguousarray(bold.kernel(drawn).T)
+    walks = (_walk(bold.x, s, start) for s, start in zip(again, starts, strict=True))
+    return [_guarded(made, faster) for made in walks]

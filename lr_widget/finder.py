@@ -22,7 +22,7 @@ from .repeats import Repeats
 from .run import Run
 from .sweep import range_test, sweep_lrs
 from .task import Metric, Surroundings, Task
-from .trials import STEPS, Trials
+from .trials import MOST, STEPS, Trials
 
 #: An audition tries the suggestion, and so much below and above it.
 _THIRD = 10 ** (1 / 3)
@@ -202,6 +202,7 @@ class LRFinder(Fitter):
                 items = compare(self.task, {"": {}}, seeds=repeats, **settings)
                 take = _among({"": sweep})
             self._board.plan(start, end)
+            self._picks = [] if self.lr is None else [self.lr]
             self.curves.add(sweep, wanted)
             self.start_lr, self.end_lr, self.num_iter = start, end, steps
             run = self._new_run("range test", items, take, repeats * steps)
@@ -256,6 +257,7 @@ class LRFinder(Fitter):
                 for name, given in variations.items()
             }
             self._board.plan(start, end)
+            self._picks = [] if self.lr is None else [self.lr]
             sweeps: dict[str, Sweep] = {}
             for name, repeats in times.items():
                 one = repeats == 1
@@ -278,8 +280,8 @@ class LRFinder(Fitter):
         ----------
         lrs
             One to seven. Default: the suggestion of the curve in front, a third of a
-            decade below it and above it, and the pick; without a suggestion these
-            around the pick.
+            decade below it and above it, and what has been picked since the last range
+            test; without a suggestion these around the pick.
         steps
             Of each, as in `lr_widget.audition`.
 
@@ -311,17 +313,20 @@ class LRFinder(Fitter):
         return run.start()
 
     def _candidates(self) -> list[float]:
-        """The suggestion and what is around it, and the pick."""
-        suggested, picked = self.curve.suggestion.lr, self.lr
-        middle = picked if suggested is None else suggested
+        """The suggestion and what is around it, and the picks, the newest first."""
+        suggested, picks = self.curve.suggestion.lr, self._picks[::-1]
+        middle = (
+            (self.lr or next(iter(picks), None)) if suggested is None else suggested
+        )
         if middle is None:
             raise ValueError(
                 "lrs: there is neither a suggestion nor a pick to audition: pick an LR"
                 " on the chart or pass lrs=[1e-3, 1e-2]"
             )
         lrs = [middle / _THIRD, middle, middle * _THIRD]
-        if picked is not None:
-            if all(max(lr / picked, picked / lr) > _NEAR for lr in lrs):
+        for picked in picks:
+            apart = all(max(lr / picked, picked / lr) > _NEAR for lr in lrs)
+            if apart and len(lrs) < MOST:
                 lrs.append(picked)
         return sorted(lrs)
 

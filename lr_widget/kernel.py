@@ -33,21 +33,31 @@ class Kernel:
     def __init__(self, x: Array, width: float) -> None:
         n, step = len(x), (x[-1] - x[0]) / max(len(x) - 1, 1)
         even = np.abs(x - x[0] - step * np.arange(n)).max() < 1e-9 * width
+        self._bell: Array | None = None
         if even:  # 2 n exponentials instead of n^2
-            bell = np.exp(-0.5 * (step / width * np.arange(1 - n, n)) ** 2)
-            rows = np.lib.stride_tricks.sliding_window_view(bell, n)[::-1]
+            self._bell = np.exp(-0.5 * (step / width * np.arange(1 - n, n)) ** 2)
+            halves = np.cumsum(self._bell)
+            self._sums = halves[n - 1 :] - np.concatenate([[0.0], halves[: n - 1]])
         else:
-            rows = np.exp(-0.5 * ((x[:, None] - x) / width) ** 2)
-        self._rows = np.ascontiguousarray(rows)
-        self._sums = self._rows.sum(axis=1)
+            self._rows = np.exp(-0.5 * ((x[:, None] - x) / width) ** 2)
+            self._sums = self._rows.sum(axis=1)
 
     def __call__(self, y: Array) -> Array:
         """The averages of y, shape (n,), or of each column of it, (n, k)."""
         # About the first: a large constant in y costs no digits.
-        moved = self._rows @ (y - y[0])
+        moved = self._weighed(y - y[0])
         sums = self._sums if y.ndim == 1 else self._sums[:, None]
         averages: Array = y[0] + moved / sums
         return averages
+
+    def _weighed(self, y: Array) -> Array:
+        """The sum of y by weight at each place."""
+        if self._bell is None:
+            return self._rows @ y
+        if y.ndim == 1:
+            return np.convolve(y, self._bell)[len(y) - 1 : 2 * len(y) - 1]
+        windows = np.lib.stride_tricks.sliding_window_view(self._bell, len(y))
+        return np.ascontiguousarray(windows[::-1]) @ y
 
 
 def blocks(lrs: Array, values: Array) -> tuple[Array, Array]:
@@ -60,9 +70,9 @@ def blocks(lrs: Array, values: Array) -> tuple[Array, Array]:
     n = len(values)
     if n <= MAX_BLOCKS:
         return np.log10(lrs), values
-    # A power of two, so that a growing curve does not shimmer.
+    # A power of two, so that a growing curve does not shimmer; a block that is not full
+    # waits, so that all are alike.
     size = 2 ** int(np.ceil(np.log2(n / MAX_BLOCKS)))
-    starts = np.arange(0, n, size)
-    ends = np.minimum(starts + size, n)
-    x = (np.log10(lrs[starts]) + np.log10(lrs[ends - 1])) / 2
-    return x, np.add.reduceat(values, starts) / (ends - starts)
+    full = n // size * size
+    first, last = np.log10(lrs[:full:size]), np.log10(lrs[size - 1 : full : size])
+    return (first + last) / 2, values[:full].reshape(-1, size).mean(axis=1)

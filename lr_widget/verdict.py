@@ -5,8 +5,27 @@ from __future__ import annotations
 from .axis import lr_text
 from .suggestion import Remedy, Span, Suggestion
 
-#: No sweep is suggested beyond these.
-_LOWEST, _HIGHEST = 1e-30, 1e6
+#: No sweep is proposed beyond these.
+LEAST, MOST = 1e-30, 1e6
+
+#: Below so many steps nothing is reliable.
+ENOUGH = 50
+
+_SENTENCES = {
+    "too_few": "Too few points to read a learning rate from: {made}, and it takes 20;"
+    " 100 are better.",
+    "diverged_at_once": "Diverged at once: the range starts too high.",
+    "starts_too_high": "The fall begins before the first learning rates tested, or ends"
+    " in an explosion at once: the range starts too high.",
+    "constant": "The loss does not change at all: look whether anything is trained, or"
+    " the range is far too low.",
+    "flat": "Flat: the range is too low, or the model is frozen or trained already.",
+    "noise": "The noise is larger than the fall: more steps, or a larger batch.",
+    "only_rises": "The loss only rises: the model is trained already, or it takes more"
+    " steps to see it fall.",
+    "still_falling": "Still falling at the last learning rate tested ({end}): the one"
+    " to pick is at least {least}.",
+}
 
 #: The longest fit for which the budget was measured.
 _MEASURED = 1000
@@ -56,55 +75,28 @@ def refused(
     """No suggestion, for this reason; what it means, and what to do.
 
     `tested`: first and last LR; `at_least`: of a loss that is still falling, the LR
-    that its fall has come to.
+    that its fall has come to; `stopped`: by the loss, that is, not by a person.
     """
     start, end = tested
-    lower = Remedy("Start two decades lower", {"start_lr": max(start / 100, _LOWEST)})
-    longer = Remedy("Repeat with 10x steps", {"num_iter": 10 * planned})
-    top = min(max(10.0, 10 * end), _HIGHEST)
-    higher = Remedy(f"Raise end_lr to {lr_text(top)}", {"end_lr": top})
-    whole = Remedy("Run it to the end")
+    known = {"made": made, "end": lr_text(end), "least": "0"}
+    if reason == "still_falling":
+        known["least"] = lr_text(at_least)
     cut = made < planned and not stopped
-    if reason == "too_few":
-        sentence = (
-            f"Too few points to read a learning rate from: {made}, and it takes 20;"
-            " 100 are better"
+    if cut and reason in ("too_few", "still_falling", "flat") and planned >= ENOUGH:
+        remedy = Remedy("Run it to the end")
+    elif reason in ("diverged_at_once", "starts_too_high"):
+        remedy = Remedy(
+            "Start two decades lower", {"start_lr": max(start / 100, LEAST)}
         )
-        enough = planned >= 50
-        remedy = whole if enough else Remedy("Run 100 steps", {"num_iter": 100})
-        if enough and stopped:
-            remedy = longer
-    elif reason == "still_falling":
-        sentence = (
-            f"Still falling at the last learning rate tested ({lr_text(end)}): the one"
-            f" to pick is at least {lr_text(at_least)}"
-        )
-        remedy = whole if cut else higher
+    elif reason in ("constant", "flat", "still_falling"):
+        top = min(max(10.0, 10 * end), MOST)
+        remedy = Remedy(f"Raise end_lr to {lr_text(top)}", {"end_lr": top})
+    elif planned < ENOUGH:
+        remedy = Remedy("Run 100 steps", {"num_iter": 100})
     else:
-        sentence, remedy = {
-            "diverged_at_once": ("Diverged at once: the range starts too high", lower),
-            "starts_too_high": (
-                "The fall begins before the first learning rates tested, or ends in an"
-                " explosion at once: the range starts too high",
-                lower,
-            ),
-            "constant": (
-                "The loss does not change at all: look whether anything is trained, or"
-                " the range is far too low",
-                higher,
-            ),
-            "flat": (
-                "Flat: the range is too low, or the model is frozen or trained already",
-                whole if cut else higher,
-            ),
-            "noise": ("The noise is larger than the fall", longer),
-            "only_rises": (
-                "The loss only rises: the model is trained already, or it takes more"
-                " steps to see it fall",
-                longer,
-            ),
-        }[reason]
-    return Suggestion(None, None, None, reason, (), remedy, f"{sentence}.")
+        remedy = Remedy("Repeat with 10x steps", {"num_iter": 10 * planned})
+    sentence = _SENTENCES[reason].format_map(known)
+    return Suggestion(None, reason=reason, remedy=remedy, sentence=sentence)
 
 
 def broken() -> Suggestion:

@@ -77,6 +77,7 @@ class Workbench(ipywidgets.VBox):
         self._fitting, self._auditioning, self._said = False, False, ""
         # Puts back what was before the last fit, and the history of then.
         self._way_back: tuple[Callable[[], None], Curve] | None = None
+        self._picks: list[float] = []  # since the last range test, the newest last
         self._due = -math.inf
         self._grown: Sweep | None = None
         self._closed = False
@@ -314,7 +315,10 @@ class Workbench(ipywidgets.VBox):
         return None if proposal["value"] is None else _checked_lr(proposal["value"])
 
     @observe("lr")
-    def _show_lr(self, _change: object) -> None:
+    def _show_lr(self, change: Bunch) -> None:
+        if change["new"] is not None:
+            self._picks = [lr for lr in self._picks if lr != change["new"]]
+            self._picks.append(change["new"])
         self._plan_another()
         self._show_still()
 

@@ -60,7 +60,7 @@ def test_the_commands_in_the_documents_are_targets_of_the_makefile():
 def test_the_files_in_the_documents_exist():
     for name in ("README.md", "CONTRIBUTING.md"):
         text = (ROOT / name).read_text()
-        links = re.findall(r"\]\((?!http)([^)]+)\)", text)
+        links = re.findall(r"\]\((?!http|#)([^)]+)\)", text)
         links += re.findall(r'src="([^"]+)"', text)
         assert all((ROOT / link).is_file() for link in links)
 

@@ -138,6 +138,18 @@ def test_the_pick_is_tried_too_unless_it_is_one_of_them(finder):
     )
 
 
+def test_all_picks_since_the_sweep_are_tried_the_newest_before_the_oldest(finder):
+    finder.range_test().wait(LONG)
+    around = finder._candidates()
+    picks = [around[1] * 10**power for power in (-3, -2, -1.5, 1, 1.5)]
+    for lr in picks:
+        finder.lr = lr
+    finder.lr = None
+    assert finder._candidates() == pytest.approx(sorted([*around, *picks[1:]]))
+    finder.range_test().wait(LONG)
+    assert len(finder._candidates()) == 3
+
+
 def test_without_a_suggestion_it_is_around_the_pick(finder):
     pick(finder, 1e-2)
     assert not finder._panel.audition.disabled

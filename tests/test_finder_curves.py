@@ -15,14 +15,14 @@ def error(output, target):
     return (output - target).abs().mean()
 
 
-def made(**kwargs):
+def made(size=64, batch_size=16, **kwargs):
     torch.manual_seed(0)
-    x = torch.randn(64, 8)
+    x = torch.randn(size, 8)
     data = TensorDataset(x, x @ torch.randn(8, 1))
     model = nn.Linear(8, 1)
     return LRFinder(
         model,
-        DataLoader(data, batch_size=16, shuffle=True),
+        DataLoader(data, batch_size=batch_size, shuffle=True),
         nn.MSELoss(),
         torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9),
         num_iter=30,
@@ -33,6 +33,14 @@ def made(**kwargs):
 @pytest.fixture
 def finder():
     finder = made()
+    yield finder
+    finder.close()
+
+
+@pytest.fixture
+def calm():
+    """One whose batches are large, so that the loss is not noisy."""
+    finder = made(2048, 512)
     yield finder
     finder.close()
 
@@ -204,3 +212,66 @@ def test_metrics_are_measured_in_a_sweep_and_can_be_chosen_before_it():
 def test_a_validation_that_cannot_be_is_refused_at_once(wrong):
     with pytest.raises(ValueError, match="valid_every"):
         made(**wrong)
+
+
+# Suggestions --------------------------------------------------------------------------
+
+
+def test_repeats_are_one_curve_with_a_band_and_the_mean_suggestion(calm):
+    before = fingerprint(calm.task)
+    run = calm.range_test(repeats=3, num_iter=100).wait(LONG)
+    assert run.state == "done"
+    assert changes(before, fingerprint(calm.task)) == []
+    front = calm.curve
+    assert isinstance(front, Repeats)
+    assert len(front) == 3
+    orders = {tuple(curve.losses[:5].tolist()) for curve in front.curves}
+    assert len(orders) == 3  # other batches
+    each = [curve.suggestion.lr for curve in front.curves]
+    assert front.suggestion.lr == pytest.approx(np.prod(each) ** (1 / 3))
+    board = calm._board
+    assert board.picker.suggestions[0]["lr"] == front.suggestion.lr
+    assert len(board.chart._band.x) > 0
+    assert "the mean of 3 sweeps" in board.message.value
+
+
+@pytest.mark.parametrize("repeats", [0, 1.5, "three"])
+def test_repeats_that_cannot_be_are_refused_by_name(finder, repeats):
+    with pytest.raises(ValueError, match="repeats must be a whole number"):
+        finder.range_test(repeats=repeats)
+    assert len(finder.curves) == 0
+
+
+def test_the_coming_fit_moves_the_suggestion_and_everything_that_shows_it(calm):
+    calm.range_test(num_iter=100).wait(LONG)
+    short = calm.curve.suggestion.lr
+    calm.cycle.epochs = 300  # of 4 steps
+    lr = calm.curve.suggestion.lr
+    assert lr == pytest.approx(short * (300 / 1200) ** (1 / 3))
+    assert calm._board.picker.suggestions[0]["lr"] == lr
+    assert "1,200 steps" in calm._board.message.value
+    calm.range_test(num_iter=100).wait(LONG)  # and that of the next sweep
+    assert "budget" in calm.curve.suggestion.flags
+
+
+def test_of_a_loader_without_a_length_nothing_is_known_of_the_fit(finder):
+    batch = torch.randn(16, 8), torch.randn(16, 1)
+    other = LRFinder(nn.Linear(8, 1), iter([batch] * 200), nn.MSELoss(), num_iter=30)
+    other.cycle.epochs = 300
+    other.range_test().wait(LONG)
+    assert other.curve.train_steps is None
+    other.close()
+
+
+def test_the_remedy_button_sweeps_again_as_it_says(calm):
+    calm.range_test(end_lr=1e-4, num_iter=100).wait(LONG)
+    assert calm.curve.suggestion.lr is None
+    assert calm.lr is None
+    remedy = calm.curve.suggestion.remedy
+    assert calm._board.remedy.description == remedy.text
+    press(calm._board.remedy)
+    calm._run.wait(LONG)
+    assert calm.end_lr == remedy.arguments["end_lr"] == 10.0
+    assert calm.curve.suggestion.lr is not None
+    assert calm._board.remedies.children == ()
+    assert list(calm.curves) == ["sweep 1", "sweep 2"]

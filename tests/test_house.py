@@ -23,6 +23,7 @@ CORRIDORS = {
     "best": {"curve", "state", "task"},
     "board": {"annotation", "axis", "chart", "controls", "curves", "legend"}
     | {"options", "palette", "picker", "poster", "reading", "suggestion"},
+    "bold": {"divergence", "kernel"},
     "bulletin": {"_frontend"},
     "capturable": set(),
     "chance": {"loader", "state", "task"},
@@ -32,8 +33,8 @@ CORRIDORS = {
     "classics": set(),
     "comparison": {"curve", "loader", "snapshot", "sweep", "task"},
     "controls": {"_frontend", "bulletin"},
-    "curve": {"archive", "classics", "divergence", "fall", "plot", "series"}
-    | {"suggestion"},
+    "curve": {"archive", "bold", "classics", "divergence", "fall", "plot"}
+    | {"series", "suggestion"},
     "curves": {"curve", "repeats"},
     "cycle": set(),
     "device": set(),
@@ -41,7 +42,7 @@ CORRIDORS = {
     "dump": {"archive"},
     "element": {"placement"},
     "epoch_table": {"_frontend", "controls", "curve"},
-    "fall": {"divergence", "kernel", "suggestion", "verdict"},
+    "fall": {"bold", "divergence", "suggestion", "verdict"},
     "feed": {"chance", "task"},
     "figure": {"axis", "bulletin", "line", "palette"},
     "finder": {"auditions", "comparison", "curve", "curves", "fitter", "plan"}
@@ -127,7 +128,7 @@ RECORD = {
     "picture",
 }
 RECORD |= {"placement", "plane", "plot", "reading", "repeats", "series", "suggestion"}
-RECORD |= {"synopsis", "classics", "kernel", "verdict", "trials"}
+RECORD |= {"synopsis", "classics", "kernel", "verdict", "trials", "bold"}
 ENGINE = {"batch", "comparison", "herald", "loader", "one_cycle", "peak", "run"}
 ENGINE |= {"schedule", "snapshot", "sweep", "task", "undo", "update", "weights"}
 ENGINE |= {"arguments", "device", "freezing", "metric", "surroundings"}

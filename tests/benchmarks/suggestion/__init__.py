@@ -1,0 +1,1 @@
+"""Which LR suggestion deserves trust: `python -m tests.benchmarks.suggestion`."""
