@@ -36,7 +36,7 @@ class Line(Posted, bqplot.Lines):
             return super().get_state(key, drop_defaults)
 
     def show(self, x: Array | None, y: Array, of: object = None) -> Places:
-        """Draw y against x, thinned to `MAX_POINTS`; nothing, if no y is finite.
+        """Draw y against x, thinned to `MAX_POINTS`, up to the last finite y.
 
         Without `x` against the number of each point. `of` says what y is of: while
         equals are given, y must only have grown, and only what is new is looked at.
@@ -49,8 +49,9 @@ class Line(Posted, bqplot.Lines):
         kept = self._kept.places(y, of)
         across = kept.astype(float) if x is None else x[kept]
         down = y[kept]
-        if not np.isfinite(down).any():  # bqplot complains about a line of NaN alone
-            across, down = np.empty((2, 0))
+        finite = np.flatnonzero(np.isfinite(down))
+        end = finite[-1] + 1 if len(finite) else 0  # bqplot labels the last point
+        across, down = across[:end], down[:end]
         with self._both, self.hold_sync():
             self.x, self.y = across, down
         return kept

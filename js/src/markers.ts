@@ -102,10 +102,11 @@ export class Markers {
 }
 
 function mark(suggestion: Suggestion, { x, y: axis, size }: Plot): Marker {
-  const { lr, y } = suggestion;
+  const { lr, y, doubt } = suggestion;
   const height = Math.min(Math.max(axis(y), 0), size.height);
   const dot = { x: x(lr), y: height };
   const drop = element('line', 'lr-widget-drop');
+  drop.classList.toggle('lr-widget-doubtful', Boolean(doubt));
   place(drop, { x1: dot.x, x2: dot.x, y1: dot.y, y2: size.height });
   return { suggestion, dot, inside: shows(axis, y), drop, spot: null };
 }

@@ -138,6 +138,10 @@ test('a suggestion in doubt is hollow, says why, and can be taken', () => {
   expect(doubtful?.style.fill).toBe('');
   expect(sure?.classList.contains('lr-widget-doubtful')).toBe(false);
   expect(sure?.style.fill).not.toBe('');
+  const doubtfulDrops = parts('line.lr-widget-drop.lr-widget-doubtful');
+  expect(doubtfulDrops.map((drop) => drop.getAttribute('x1'))).toEqual([
+    doubtful?.getAttribute('cx'),
+  ]);
   picker.pointer('pointermove', at(valley.lr), high(valley.y));
   expect(picker.lines('.lr-widget-hover')).toEqual(['valley 1.66e-3', doubt]);
   picker.click(at(valley.lr), high(valley.y));

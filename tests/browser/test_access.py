@@ -137,9 +137,12 @@ def test_shortcuts_of_the_notebook_do_not_fire_in_the_chart(opened):
     page.page.keyboard.press("Escape")
     cells = page.page.locator(".jp-NotebookPanel .jp-Notebook .jp-Cell")
     expect(cells).to_have_count(2)
+    choice = finder.root.get_by_role("combobox", name="smoothing")
+    choice.select_option("moving average")
     places = [
         finder.plot,
         finder.root.get_by_role("slider", name="smoothing"),
+        finder.root.get_by_role("combobox", name="smoothing"),
         finder.root.get_by_role("combobox", name="y axis"),
         finder.root.get_by_role("checkbox", name="regions"),
         finder.root.get_by_role("button", name="Download"),

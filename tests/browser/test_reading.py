@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from lr_widget.axis import lr_text
-from lr_widget.suggestion import REASONS
+from lr_widget.classics import GROUNDS
 
 from . import in_lab
 from .digits import SETUP
@@ -16,10 +16,11 @@ from .widget import FinderWidget
 
 pytestmark = pytest.mark.browser
 
-REGIONS = (
-    "__import__('lr_widget').reading"
-    ".regions(finder.curve.trace().lrs, finder.curve.trace().smooth)._asdict()"
-)
+REGIONS = "__import__('lr_widget').reading.regions(*finder.curve.line())._asdict()"
+
+#: What each rule goes by, the default first; the digits have a cliff near it.
+RULES = {"fall": "a factor 10 below the cliff: 95 % of the fall is made nearer to it"}
+RULES |= GROUNDS
 
 
 @pytest.fixture
@@ -33,9 +34,14 @@ def swept(open_notebook):
     return page, finder
 
 
-def trace(finder, measure="loss", beta=0.98):
-    """LRs, values and smoothed values of a measure, from the kernel."""
-    return finder.value(f"curve.trace({measure!r}, {beta!r})._asdict()").values()
+def bold_line(finder, measure="loss", beta=None):
+    """LRs, values and smoothed values of a measure, as far as the bold line goes."""
+    lrs, smooth = finder.value(f"curve.line({measure!r}, {beta!r})")
+    tested, values, _ = finder.value(
+        f"curve.trace({measure!r}, {beta!r})._asdict()"
+    ).values()
+    assert list(lrs) == list(tested[: len(lrs)])
+    return lrs, values[: len(lrs)], smooth
 
 
 def slope_at(lrs, smooth, at):
@@ -68,13 +74,13 @@ def expect_reading(finder, x, measure, lrs, values, smooth):
     assert number(said[3]) == pytest.approx(slope, rel=0.051, abs=1e-6)
 
 
-def expect_suggestions(finder, measure="loss", beta=0.98, y_log=False):
+def expect_suggestions(finder, measure="loss", beta=None, y_log=False):
     """Compare the dots on the chart and the legend with the kernel's numbers."""
     found = finder.value(f"curve.suggestions({beta!r})")
-    lrs, _, smooth = trace(finder, measure, beta)
+    lrs, _, smooth = bold_line(finder, measure, beta)
     across, down = finder.ruler("x"), finder.ruler("y", log=y_log)
     heights = np.log(smooth) if y_log else smooth
-    assert set(found) == set(REASONS)
+    assert set(found) == set(RULES)
     for name, lr in found.items():
         height = np.interp(np.log(lr), np.log(lrs), heights)
         x, y = finder.middle(finder.dot(name))
@@ -84,30 +90,10 @@ def expect_suggestions(finder, measure="loss", beta=0.98, y_log=False):
         assert button.count() == 1, (name, lr)
 
 
-def drawn_curve(finder):
-    """The places on the page that the bold line goes through."""
-    return np.array(
-        finder.root.locator("path.line").evaluate_all(
-            """paths => {
-              const shown = paths.filter(path => path.getClientRects().length
-                && path.getAttribute('d'));
-              const bold = shown.reduce((a, b) =>
-                parseFloat(b.style.strokeWidth) > parseFloat(a.style.strokeWidth)
-                  ? b : a);
-              const at = bold.getScreenCTM();
-              return bold.getAttribute('d').match(/[-\\d.e]+,[-\\d.e]+/g).map(pair => {
-                const [x, y] = pair.split(',').map(Number);
-                return [at.a * x + at.e, at.d * y + at.f];
-              });
-            }"""
-        )
-    )
-
-
-def expect_curve(finder, measure="loss", beta=0.98):
+def expect_curve(finder, measure="loss", beta=None):
     """Compare the bold line with the kernel's smoothed numbers."""
-    lrs, _, smooth = trace(finder, measure, beta)
-    places = drawn_curve(finder)
+    lrs, _, smooth = bold_line(finder, measure, beta)
+    places, _ = finder.lines()
     across, down = finder.ruler("x"), finder.ruler("y")
     wanted = [
         (across.place(lr), down.place(y)) for lr, y in zip(lrs, smooth, strict=True)
@@ -123,7 +109,7 @@ def test_the_crosshair_reads_the_curve_and_sends_nothing(swept):
     network.on("Network.webSocketFrameSent", lambda frame: sent.append(frame))
     network.send("Network.enable")
     _, top = finder.place(0, 0.25)
-    numbers = list(trace(finder))
+    numbers = bold_line(finder)
     for across in (0.02, 0.35, 0.6, 0.72, 0.8, 0.86):
         x, _ = finder.place(across)
         page.page.mouse.move(x, top)
@@ -165,13 +151,13 @@ def test_regions_are_named_where_the_curve_has_them_and_can_be_switched_off(swep
 def test_suggestions_are_where_their_numbers_are_and_say_why(swept):
     page, finder = swept
     finder.until(expect_suggestions, finder)
-    for name, reason in REASONS.items():
+    for name, reason in RULES.items():
         page.page.mouse.move(*finder.middle(finder.dot(name)))
         finder.until(expect_reason, finder, reason)
         button = finder.root.get_by_role("button", name=re.compile(f"^{name} "))
         expect(button.locator("xpath=..")).to_contain_text(reason.split(": ")[0])
 
-    lrs, _, smooth = trace(finder)
+    lrs, _, smooth = bold_line(finder)
     across, down = finder.ruler("x"), finder.ruler("y")
     tenth = finder.value("curve.suggestions()")["minimum"]
     x, y = finder.middle(finder.root.locator(".lr-widget-origin"))
@@ -191,11 +177,16 @@ def expect_reason(finder, reason):
 
 
 @in_lab
-def test_the_slider_smooths_curve_and_suggestions_anew_after_the_run(swept):
+def test_a_moving_average_draws_curve_and_suggestions_anew_after_the_run(swept):
     page, finder = swept
     before = finder.value("curve.losses.tolist()")
     finder.until(expect_curve, finder)
     slider = finder.root.get_by_role("slider", name="smoothing")
+    expect(slider).to_be_hidden()
+    choice = finder.root.get_by_role("combobox", name="smoothing")
+    choice.select_option("moving average")
+    page.wait_for_kernel("finder.options.beta == 0.98")
+    finder.until(expect_curve, finder, beta=0.98)
     # By hand, to the middle: 0.9 lies half-way between 0 and 0.99.
     box = slider.bounding_box()
     slider.click(position={"x": box["width"] / 2, "y": box["height"] / 2})
@@ -209,6 +200,10 @@ def test_the_slider_smooths_curve_and_suggestions_anew_after_the_run(swept):
     slider.press("Home")
     page.wait_for_kernel("finder.options.beta == 0")
     finder.until(expect_curve, finder, beta=0)
+    choice.select_option("centred kernel")
+    page.wait_for_kernel("finder.options.beta is None")
+    finder.until(expect_curve, finder)
+    finder.until(expect_suggestions, finder)
     assert finder.value("curve.losses.tolist()") == before
     assert page.console_errors == []
 
@@ -229,19 +224,19 @@ def test_the_y_axis_is_linear_or_log_and_shows_loss_or_metrics(swept):
         finder.until(expect_suggestions, finder, measure)
         x, y = finder.place(0.71, 0.3)
         page.page.mouse.move(x, y)
-        finder.until(expect_reading, finder, x, measure, *trace(finder, measure))
+        finder.until(expect_reading, finder, x, measure, *bold_line(finder, measure))
         if measure.endswith("accuracy"):  # a loss explodes, and is cut off at the top
-            plot, ys = finder.plot.bounding_box(), drawn_curve(finder)[:, 1]
+            plot, ys = finder.plot.bounding_box(), finder.lines()[0][:, 1]
             assert plot["y"] <= ys.min()
             assert ys.max() <= plot["y"] + plot["height"]
     assert page.console_errors == []
 
 
 SENTENCES = {
-    "make()": r"^The loss .* falls until \S+, and diverges above\. \w+ suggests ",
-    "make(end_lr=1e-2)": r"^Still falling at end_lr \(1e-2\): raise end_lr\.$",
-    "make(end_lr=1e-4)": r"^Flat: the model may be trained already, or .* raise end",
-    "trained()": r"^The loss never fell: the model may be trained already",
+    "make()": r"^The loss .* falls until \S+, and diverges above\. fall suggests ",
+    "make(end_lr=1e-2)": r"^Still falling at the last learning rate tested \(1e-2\): ",
+    "make(end_lr=1e-4)": r"^Flat: the range is too low, or the model is frozen or ",
+    "trained()": r"^The loss only rises: the model is trained already, or ",
 }
 
 TRAINED = """
@@ -265,5 +260,10 @@ def test_a_sentence_under_the_chart_says_what_the_curve_shows_to_all(open_notebo
         plot = output.locator("rect.lr-widget-picker").bounding_box()
         assert words.bounding_box()["y"] > plot["y"] + plot["height"]
         dots = output.locator("circle.lr-widget-suggestion")
-        expect(dots).to_have_count(4 if "suggests" in sentence else 0)
+        doubted = output.locator("circle.lr-widget-doubtful")
+        suggests = "suggests" in sentence
+        expect(dots.first).to_be_visible()
+        expect(doubted).to_have_count(0 if suggests else dots.count())
+        main = output.locator("circle.lr-widget-main")
+        expect(main).to_have_count(1 if suggests else 0)
     assert page.console_errors == []

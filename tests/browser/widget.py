@@ -7,14 +7,39 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from playwright.sync_api import Locator, expect
 
 from .notebook import TIMEOUT, NotebookPage
 from .ruler import Ruler
 
+#: Places on the page, shape (n, 2).
+Places = NDArray[np.float64]
+
 # Points of the longest line that the page draws.
 DRAWN = """Math.max(0, ...[...document.querySelectorAll('.lr-widget path.line')].map(
   path => ((path.getAttribute('d') ?? '').match(/[ML]/g) ?? []).length))"""
+
+# Where on the page each line that is seen goes, the widest and the filled ones apart.
+LINES = """paths => {
+  const seen = paths.filter(path =>
+    path.getClientRects().length && path.getAttribute('d'));
+  const width = path => parseFloat(path.style.strokeWidth);
+  const filled = path => {
+    const {fill, fillOpacity} = getComputedStyle(path);
+    return fill !== 'none' && Number(fillOpacity) > 0;
+  };
+  const places = path => {
+    const at = path.getScreenCTM();
+    return path.getAttribute('d').match(/[-\\d.e]+,[-\\d.e]+/g).map(pair => {
+      const [x, y] = pair.split(',').map(Number);
+      return [at.a * x + at.e, at.d * y + at.f];
+    });
+  };
+  const bold = seen.reduce((a, b) => width(b) > width(a) ? b : a);
+  return [places(bold), seen.filter(filled).map(places)];
+}"""
 
 
 class FinderWidget:
@@ -134,6 +159,12 @@ class FinderWidget:
         assert box is not None
         return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
+    def lines(self) -> tuple[Places, list[Places]]:
+        """Where on the page the bold line goes, and the outline of each area."""
+        paths = self.root.locator(".bqplot.figure").first.locator("path.line")
+        bold, areas = paths.evaluate_all(LINES)
+        return np.array(bold), [np.array(area) for area in areas]
+
     def dot(self, name: str) -> Locator:
         """The dot of a suggestion on the curve."""
         return self.root.locator(f"circle.lr-widget-suggestion[data-name='{name}']")
@@ -152,5 +183,5 @@ class FinderWidget:
         expect(entries).to_have_count(count + 1, timeout=TIMEOUT)
         expect(entries.last).to_contain_text(" steps", timeout=TIMEOUT)
         self.expect_status(re.compile("range test (done|diverged)"))
-        if not self.value("curve.suggestions().kind"):
+        if any(lr is not None for lr in self.value("curve.suggestions()").values()):
             self.root.locator(".lr-widget-suggestions li").first.wait_for()
