@@ -154,7 +154,7 @@ class Fall:
         self.start = self.low = math.nan
         self.flags: tuple[str, ...] = ()
         self.walk: _Walk | None = None
-        self.log_lr, self.spread = math.nan, 0.0
+        self.log_lr, self.spread, self.faster = math.nan, 0.0, 0.0
         self.log_band = (math.nan, math.nan)
         with np.errstate(all="ignore"):
             self.reason = self._read(lrs, losses)
@@ -185,6 +185,8 @@ class Fall:
             (min(low, lr), max(high, lr)),
             (lr / apart, lr * apart),
             self.flags,
+            higher=10**self.faster,
+            steps=self.planned,
             lower=1 - 10**-down,
             train_steps=train_steps,
         )
@@ -222,6 +224,7 @@ class Fall:
         if near_end and not self.stopped:
             return "still_falling"
         faster = GAMMA * math.log10((self.size - 1) / (x[-1] - x[0]) / USUAL)
+        self.faster = faster
         self.log_lr = _guarded(made, faster)
         self.log_band = made.half + faster, float(x[j]) + faster
         self.spread = WIDER * float(np.std(_refits(bold, faster)))

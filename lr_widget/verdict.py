@@ -27,6 +27,9 @@ _SENTENCES = {
     " to pick is at least {least}.",
 }
 
+#: A move of less than this part is not worth a sentence.
+_SEEN = 0.1
+
 #: The longest fit for which the budget was measured.
 _MEASURED = 1000
 
@@ -37,12 +40,16 @@ def suggested(
     repeat_interval: Span,
     flags: tuple[str, ...],
     *,
+    higher: float,
+    steps: int,
     lower: float,
     train_steps: int | None,
 ) -> Suggestion:
-    """A suggestion and its sentences; `lower` is what a long fit takes off, as a part.
+    """A suggestion and its sentences.
 
-    The flag `"budget"` is put there where it takes something off.
+    `higher`: the factor by which the length of the sweep, `steps`, has moved it up;
+    `lower`: the part that a long fit takes off. Where it does, there is the flag
+    `"budget"`.
     """
     words = [f"fall suggests {lr_text(lr)}, where 95 % of the fall is made"]
     if "guarded" in flags:
@@ -51,10 +58,15 @@ def suggested(
             " the fall is made nearer to it"
         )
     words[0] += f"; look between {lr_text(band[0])} and {lr_text(band[1])}."
+    if abs(higher - 1) > _SEEN:
+        words.append(
+            f"That is {_percent(higher - 1)} than the curve shows: a sweep of {steps:,}"
+            f" steps falls {'early' if higher > 1 else 'late'}."
+        )
     if lower > 0:
         flags = (*flags, "budget")
         words.append(
-            f"{train_steps:,} steps: {round(100 * lower)} % lower than for 300, as long"
+            f"{train_steps:,} steps: {_percent(-lower)} than for 300, as long"
             " fits want a lower peak"
         )
         words[-1] += "." if (train_steps or 0) <= _MEASURED else _beyond(_MEASURED)
@@ -103,6 +115,10 @@ def broken() -> Suggestion:
     """The first loss is no number: no learning rate helps, as none was used yet."""
     sentence = "The first loss is not a number: look at the model and its data."
     return Suggestion(None, reason="diverged_at_once", sentence=sentence)
+
+
+def _percent(part: float) -> str:
+    return f"{round(100 * abs(part))} % {'higher' if part > 0 else 'lower'}"
 
 
 def _beyond(measured: int) -> str:

@@ -108,7 +108,7 @@ def main(folder: Path) -> None:
         )
         try:
             path = server.add_notebook(ROOT / "notebooks" / "quickstart.ipynb")
-            viewport = {"width": 1280, "height": 1400}
+            viewport = {"width": 1280, "height": 1560}
             page = NotebookPage(browser, server, path, viewport=viewport)
             page.open()
             shoot(page, folder)
