@@ -395,6 +395,7 @@ class Workbench(ipywidgets.VBox):
         self._run, self._job, self._made, self._total = run, job, 0, total
         self._fitting, self._auditioning, self._said = False, False, ""
         self._errors.clear()
+        self._board.aim(self._train_steps())
         self._set_state("running")
         return run
 

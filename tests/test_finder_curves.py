@@ -254,6 +254,14 @@ def test_the_coming_fit_moves_the_suggestion_and_everything_that_shows_it(calm):
     assert "budget" in calm.curve.suggestion.flags
 
 
+def test_the_fit_that_the_fields_say_from_the_start_is_known_to_the_first_sweep():
+    batch = torch.randn(16, 8), torch.randn(16, 1)
+    finder = LRFinder(nn.Linear(8, 1), [batch] * 400, nn.MSELoss(), num_iter=30)
+    finder.range_test().wait(LONG)
+    assert finder.curve.train_steps == 400 * finder.cycle.epochs
+    finder.close()
+
+
 def test_of_a_loader_without_a_length_nothing_is_known_of_the_fit(finder):
     batch = torch.randn(16, 8), torch.randn(16, 1)
     other = LRFinder(nn.Linear(8, 1), iter([batch] * 200), nn.MSELoss(), num_iter=30)
