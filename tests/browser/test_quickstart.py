@@ -25,7 +25,7 @@ def test_run_watch_click_and_fit_by_hand(open_notebook):
     finder.expect_status("diverged")
     assert finder.curve_states() >= 10
     assert finder.drawn_points() == finder.value("curve.__len__()")
-    for rule in ("minimum", "steepest", "valley", "slide"):
+    for rule in ("fall", "minimum", "steepest", "valley", "slide"):
         button = finder.root.get_by_role("button", name=rule)
         expect(button).to_be_visible()
 

@@ -236,7 +236,7 @@ SENTENCES = {
     "make()": r"^The loss .* falls until \S+, and diverges above\. fall suggests ",
     "make(end_lr=1e-2)": r"^Still falling at the last learning rate tested \(1e-2\): ",
     "make(end_lr=1e-4)": r"^Flat: the range is too low, or the model is frozen or ",
-    "trained()": r"^The loss only rises: the model is trained already, or ",
+    "trained()": r"^The loss rises before a fall is sure: the model is trained ",
 }
 
 TRAINED = """
