@@ -21,7 +21,7 @@ from .suggestion import REASONS
 _GROUNDS = {"fall": "where 95 % of the fall is made: most of it, and not the cliff"}
 _GROUNDS |= GROUNDS
 
-_GUARDED = "a factor 10 below the cliff: 95 % of the fall is made nearer to it"
+_GUARDED = "held back by the cliff: 95 % of the fall is made nearer to it"
 
 #: Reasons for no suggestion, and that of one, with which a curve has regions.
 _SHAPED = ("", "still_falling")
@@ -80,9 +80,11 @@ def regions(sweep: Sweep, beta: float | None) -> list[dict[str, Any]]:
     if sweep.suggestion.reason not in _SHAPED:
         return []
     found = reading.regions(*sweep.line("loss", beta))
+    # What still falls at the end need not have come to where it is right.
+    right = "falling" if sweep.suggestion.reason else "just right"
     named = {
         "too small": found.too_small,
-        "just right": found.just_right,
+        right: found.just_right,
         "diverging": found.diverging,
     }
     return [

@@ -185,6 +185,7 @@ class Fall:
             (min(low, lr), max(high, lr)),
             (lr / apart, lr * apart),
             self.flags,
+            cliff=math.inf if self.walk is None else 10**self.walk.cliff,
             higher=10**self.faster,
             steps=self.planned,
             lower=1 - 10**-down,

@@ -114,7 +114,11 @@ def shared(suggestions: Sequence[Suggestion]) -> Suggestion:
         mean = replace(mean, repeat_interval=span)
     words = f"{len(given)} of {len(suggestions)} sweeps" if "partly" in flags else ""
     words = words or f"{len(given)} sweeps"
-    return replace(mean, sentence=f"fall suggests {lr_text(lr)}, the mean of {words}.")
+    words = f"fall suggests {lr_text(lr)}, the mean of {words}"
+    if mean.band is not None:
+        low, high = map(lr_text, mean.band)
+        words += f"; look between {low} and {high}"
+    return replace(mean, sentence=f"{words}.")
 
 
 def _middle(lrs: Sequence[float]) -> float:

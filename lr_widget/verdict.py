@@ -21,8 +21,8 @@ _SENTENCES = {
     " the range is far too low.",
     "flat": "Flat: the range is too low, or the model is frozen or trained already.",
     "noise": "The noise is larger than the fall: more steps, or a larger batch.",
-    "only_rises": "The loss rises before a fall is sure: the model is trained already,"
-    " or it takes more steps to see it fall.",
+    "only_rises": "The loss rises before a fall is sure: the range starts too high, the"
+    " model is trained already, or it takes more steps to see it fall.",
     "still_falling": "Still falling at the last learning rate tested ({end}): the one"
     " to pick is at least {least}.",
 }
@@ -40,6 +40,7 @@ def suggested(
     repeat_interval: Span,
     flags: tuple[str, ...],
     *,
+    cliff: float,
     higher: float,
     steps: int,
     lower: float,
@@ -47,6 +48,7 @@ def suggested(
 ) -> Suggestion:
     """A suggestion and its sentences.
 
+    `cliff`: the LR at which half of the fall is lost again, infinite without one;
     `higher`: the factor by which the length of the sweep, `steps`, has moved it up;
     `lower`: the part that a long fit takes off. Where it does, there is the flag
     `"budget"`.
@@ -54,11 +56,11 @@ def suggested(
     words = [f"fall suggests {lr_text(lr)}, where 95 % of the fall is made"]
     if "guarded" in flags:
         words[0] = (
-            f"fall suggests {lr_text(lr)}, a factor 10 below the cliff, since 95 % of"
-            " the fall is made nearer to it"
+            f"fall suggests {lr_text(lr)}, held back by the cliff at {lr_text(cliff)},"
+            " where half of the fall is lost"
         )
     words[0] += f"; look between {lr_text(band[0])} and {lr_text(band[1])}."
-    if abs(higher - 1) > _SEEN:
+    if abs(higher - 1) > _SEEN and "guarded" not in flags:
         words.append(
             f"That is {_percent(higher - 1)} than the curve shows: a sweep of {steps:,}"
             f" steps falls {'early' if higher > 1 else 'late'}."

@@ -550,7 +550,9 @@ class Workbench(ipywidgets.VBox):
         if not self._fitting and self.state not in ENDS:
             return ""
         if self.lr is None:
-            return "Click the curve where it still falls steeply to pick a lr."
+            if self.curve.suggestion.lr is None:
+                return "No lr is suggested: do as is said above, or pick one by eye."
+            return "Take a suggestion, or click the curve to pick a lr."
         return f"Picked: lr {lr_text(self.lr)}. Fit trains with it as max_lr."
 
 

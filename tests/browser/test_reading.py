@@ -19,7 +19,7 @@ pytestmark = pytest.mark.browser
 REGIONS = "__import__('lr_widget').reading.regions(*finder.curve.line())._asdict()"
 
 #: What each rule goes by, the default first; the digits have a cliff near it.
-RULES = {"fall": "a factor 10 below the cliff: 95 % of the fall is made nearer to it"}
+RULES = {"fall": "held back by the cliff: 95 % of the fall is made nearer to it"}
 RULES |= GROUNDS
 
 
@@ -236,7 +236,7 @@ SENTENCES = {
     "make()": r"^The loss .* falls until \S+, and diverges above\. fall suggests ",
     "make(end_lr=1e-2)": r"^Still falling at the last learning rate tested \(1e-2\): ",
     "make(end_lr=1e-4)": r"^Flat: the range is too low, or the model is frozen or ",
-    "trained()": r"^The loss rises before a fall is sure: the model is trained ",
+    "trained()": r"^The loss rises before a fall is sure: the range starts too high, ",
 }
 
 TRAINED = """
