@@ -141,7 +141,7 @@ def test_a_good_curve_suggests_one_number_and_says_where_to_look(shown):
     lr = expect_one_number(finder)
     sentence = (
         r"^The loss .* falls until \S+, and diverges above\. fall suggests \S+,"
-        r" .*95 % of the fall .*; look between {} and {}\.$"
+        r" (?:where 95|held back by the cliff) .*; look between {} and {}\.$"
     )
     band = finder.value("curve.suggestion.band")
     low, high = map(re.escape, map(lr_text, band))
