@@ -6,6 +6,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from . import in_lab
 from .widget import FinderWidget
 
 pytestmark = pytest.mark.browser
@@ -143,6 +144,7 @@ def test_a_second_view_and_a_second_page_show_the_same(running, open_notebook):
     assert page.console_errors == []
 
 
+@in_lab
 def test_an_error_in_the_model_is_shown_as_text(open_notebook):
     page = open_notebook(
         [
@@ -164,6 +166,7 @@ def test_an_error_in_the_model_is_shown_as_text(open_notebook):
     assert page.kernel_eval(SAME)
 
 
+@in_lab
 def test_await_and_an_interrupted_wait(open_notebook):
     page = open_notebook([SETUP, "finder"])
     page.run_all()

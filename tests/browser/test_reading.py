@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from lr_widget.axis import lr_text
 from lr_widget.classics import GROUNDS
 
-from . import in_lab
+from . import in_lab, in_notebook
 from .digits import SETUP
 from .widget import FinderWidget
 
@@ -247,6 +247,7 @@ def trained():
 """
 
 
+@in_notebook  # test_suggesting.py has sentences in JupyterLab
 def test_a_sentence_under_the_chart_says_what_the_curve_shows_to_all(open_notebook):
     shown = [f"f = {made}; f.range_test().wait(); f" for made in SENTENCES]
     page = open_notebook([SETUP + TRAINED, *shown])
