@@ -152,6 +152,18 @@ class NotebookPage:
         if wait:
             self.page.wait_for_function("window.commandHasEnded")
 
+    def change_theme(self, theme: str) -> None:
+        """Switch to the theme of that name, and wait until all of it is over.
+
+        JupyterLab covers the page meanwhile, and takes the cover away 200 ms late; a
+        switch before that has it taken away twice, which is an error in the console.
+        """
+        self.command("apputils:change-theme", theme=theme)
+        self.page.wait_for_function(
+            "theme => document.body.dataset.jpThemeName === theme", arg=theme
+        )
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")
+
     def wait_for_idle(self) -> None:
         """Wait until no cell runs and the kernel has nothing to do."""
         # The kernel alone won't do: a subshell says idle while the main shell sleeps.

@@ -215,9 +215,7 @@ def serious(page):
 @pytest.mark.parametrize("theme", THEMES)
 def test_axe_finds_nothing_serious(opened, theme):
     page, finder = opened
-    page.command("apputils:change-theme", theme=THEMES[theme])
-    body = page.page.locator(f"body[data-jp-theme-light='{theme == 'light'}' i]")
-    body.wait_for(state="attached")
+    page.change_theme(THEMES[theme])
     page.page.add_script_tag(path=AXE)
     assert serious(page) == []
     finder.sweep()

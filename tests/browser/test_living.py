@@ -147,10 +147,7 @@ def test_in_every_theme_switched_live_all_can_be_read(finished):
     root = finder.root.element_handle()
     papers = set()
     for theme in THEMES:
-        page.command("apputils:change-theme", theme=theme)
-        page.page.wait_for_function(
-            "theme => document.body.dataset.jpThemeName === theme", arg=theme
-        )
+        page.change_theme(theme)
         found = root.evaluate(CONTRASTS)
         assert len(found["texts"]) > 30
         assert len(found["things"]) > 8
