@@ -26,8 +26,8 @@ def make(**given):
     model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     given = {"valid_loader": valid_loader, "metrics": [accuracy], **given}
-    loss_fn = nn.CrossEntropyLoss()
-    return LRFinder(model, loader, loss_fn, optimizer, **{"valid_every": 10, **given})
+    given = {"loss_fn": nn.CrossEntropyLoss(), "valid_every": 10, **given}
+    return LRFinder(model, loader, optimizer=optimizer, **given)
 
 finder = make()
 """
