@@ -14,7 +14,7 @@ from .digits import SETUP
 from .notebook import NotebookPage
 from .widget import FinderWidget
 
-pytestmark = [pytest.mark.browser, in_lab]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +135,7 @@ def press_remedy(finder, text):
 GOOD = "finder = make(); finder.range_test().wait()"
 
 
+@in_lab
 def test_a_good_curve_suggests_one_number_and_says_where_to_look(shown):
     finder = shown("finder = make()")
     finder.sweep()
@@ -162,6 +163,7 @@ def test_a_good_curve_suggests_one_number_and_says_where_to_look(shown):
     assert finder.value("lr") == lr
 
 
+@in_lab
 def test_the_levels_of_the_fall_are_three_lines_where_the_rule_has_them(shown):
     finder = shown(GOOD)
     lines = finder.root.locator("line.lr-widget-level")
@@ -188,6 +190,7 @@ def expect_levels(finder, lines):
     assert np.allclose(places, lrs, rtol=0, atol=1)
 
 
+@in_lab
 def test_a_moving_average_is_for_the_eye_and_the_way_back_is_the_rules_smooth(shown):
     finder = shown(GOOD)
     lr = expect_one_number(finder)
@@ -218,6 +221,7 @@ def expect_bold(finder, beta):
     assert np.abs(places - np.transpose([xs, ys])).max() <= 1
 
 
+@in_lab
 def test_a_long_fit_moves_marker_label_legend_and_sentence_together(shown):
     finder = shown(GOOD)
     lr = expect_one_number(finder)
@@ -255,6 +259,7 @@ def test_still_falling_is_a_no_and_its_remedy_sweeps_on_and_goes_away(shown):
     expect(finder.button("Raise end_lr to 10")).to_have_count(0)
 
 
+@in_lab
 def test_a_flat_curve_is_a_no_that_raises_end_lr(shown):
     finder = shown("finder = make(end_lr=1e-4); finder.range_test().wait()")
     says = "Flat: the range is too low, or the model is frozen or trained already."
@@ -263,6 +268,7 @@ def test_a_flat_curve_is_a_no_that_raises_end_lr(shown):
     expect(finder.button("Raise end_lr to 10")).to_be_enabled()
 
 
+@in_lab
 def test_a_range_that_starts_too_high_is_a_no_that_starts_lower(shown):
     code = "finder = make(start_lr=0.1, end_lr=100.0); finder.range_test().wait()"
     finder = shown(code)
@@ -274,7 +280,7 @@ def test_a_range_that_starts_too_high_is_a_no_that_starts_lower(shown):
     expect(finder.button("Start two decades lower")).to_have_count(0)
 
 
-# Cross-entropy grows no faster than the weights, and never leaves its range so soon.
+# Cross-entropy grows no faster than the weights: it does not leave its range so soon.
 SQUARES = """
 def squares(output, target):
     return (output - nn.functional.one_hot(target, 10)).square().mean()
@@ -283,6 +289,7 @@ finder = make(loss_fn=squares, start_lr=10.0, end_lr=1e6)
 """
 
 
+@in_lab
 def test_a_curve_that_diverges_at_once_is_a_no_that_starts_lower(shown):
     finder = shown(SQUARES)
     finder.sweep()
@@ -295,6 +302,7 @@ def test_a_curve_that_diverges_at_once_is_a_no_that_starts_lower(shown):
     expect(finder.button("Start two decades lower")).to_have_count(0)
 
 
+@in_lab
 def test_repeats_draw_their_band_and_suggest_the_mean_of_their_suggestions(shown):
     finder = shown("finder = make(); finder.range_test(repeats=3).wait()")
     lr = expect_one_number(finder)
