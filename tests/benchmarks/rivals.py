@@ -23,6 +23,9 @@ from dataclasses import dataclass
 from importlib import import_module, metadata
 from typing import Any
 
+from torch import nn
+from torch.optim import Optimizer
+
 from .figure import Absent
 from .loops import Sweep
 from .subjects import END_LR, START_LR, Setup
@@ -77,25 +80,12 @@ def fastai(setup: Setup, num_iter: int) -> Callable[[], object]:
 
 def lightning(setup: Setup, num_iter: int) -> Callable[[], object]:
     """`Tuner.lr_find` of a Trainer without logger, checkpoints and bars."""
-    from lightning.pytorch import LightningModule, Trainer
+    from lightning.pytorch import Trainer
     from lightning.pytorch.tuner import Tuner
 
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 
-    class Module(LightningModule):
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = setup.model
-            self.lr = 1e-3  # lr_find wants one that it may overwrite
-
-        def training_step(self, batch: Any, _index: int) -> Any:
-            inputs, target = batch
-            return setup.loss_fn(self.model(inputs), target)
-
-        def configure_optimizers(self) -> Any:
-            return setup.optimizer
-
-    module = Module()
+    module = lightning_module(setup.model, setup.loss_fn, setup.optimizer)
     trainer = Trainer(
         accelerator=next(setup.model.parameters()).device.type,
         devices=1,
@@ -117,6 +107,26 @@ def lightning(setup: Setup, num_iter: int) -> Callable[[], object]:
         )
 
     return run
+
+
+def lightning_module(model: nn.Module, loss_fn: nn.Module, optimizer: Optimizer) -> Any:
+    """The `LightningModule` that a user would write for them."""
+    from lightning.pytorch import LightningModule
+
+    class Module(LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+            self.lr = 1e-3  # lr_find wants one that it may overwrite
+
+        def training_step(self, batch: Any, _index: int) -> Any:
+            inputs, target = batch
+            return loss_fn(self.model(inputs), target)
+
+        def configure_optimizers(self) -> Any:
+            return optimizer
+
+    return Module()
 
 
 def ignite(setup: Setup, num_iter: int) -> Callable[[], object]:

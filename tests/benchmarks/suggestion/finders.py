@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 # Absolute it would have two names: `benchmarks` for pytest, else `tests.benchmarks`.
-from ..rivals import RIVALS, hushed  # noqa: TID252
+from ..rivals import RIVALS, hushed, lightning_module  # noqa: TID252
 from .tasks import SUBJECTS, Setup
 
 START_LR, END_LR = 1e-7, 10.0
@@ -45,24 +45,11 @@ def fastai(setup: Setup, steps: int, folder: str, rule: str) -> float | None:
 
 def lightning(setup: Setup, steps: int, folder: str) -> float | None:
     """`Tuner.lr_find(...).suggestion()`."""
-    from lightning.pytorch import LightningModule, Trainer
+    from lightning.pytorch import Trainer
     from lightning.pytorch.tuner import Tuner
 
     for name in "lightning.pytorch", "lightning.fabric":
         logging.getLogger(name).setLevel(logging.CRITICAL)
-
-    class Module(LightningModule):
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = setup.model
-            self.lr = 1e-3  # lr_find wants one that it may overwrite
-
-        def training_step(self, batch: Any, _index: int) -> Any:
-            inputs, target = batch
-            return setup.loss_fn(self.model(inputs), target)
-
-        def configure_optimizers(self) -> Any:
-            return setup.optimizer
 
     trainer = Trainer(
         accelerator="cpu",
@@ -73,8 +60,9 @@ def lightning(setup: Setup, steps: int, folder: str) -> float | None:
         enable_model_summary=False,
         default_root_dir=folder,
     )
+    module = lightning_module(setup.model, setup.loss_fn, setup.optimizer)
     found = Tuner(trainer).lr_find(
-        Module(), train_dataloaders=setup.loader, num_training=steps, update_attr=False
+        module, train_dataloaders=setup.loader, num_training=steps, update_attr=False
     )
     return found.suggestion()
 
