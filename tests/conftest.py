@@ -1,7 +1,12 @@
-"""How deep hypothesis searches: HYPOTHESIS_PROFILE=deep for a long look."""
+"""What all tests have: a finder behind a gate, and how deep hypothesis searches.
+
+HYPOTHESIS_PROFILE=deep is for a long look.
+"""
 
 import os
 
+import pytest
+from driving import gated_finder
 from hypothesis import HealthCheck, settings
 
 # No deadline: how long an example takes is the machine's business.
@@ -13,3 +18,10 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
+
+
+@pytest.fixture
+def gated():
+    """A finder whose sweep goes on step by step as its gate lets it, and the gate."""
+    with gated_finder(num_iter=40) as pair:
+        yield pair

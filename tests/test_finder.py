@@ -6,7 +6,7 @@ import threading
 import numpy as np
 import pytest
 import torch
-from driving import Gate, gated_finder, pick, press, regression, submit
+from driving import Gate, pick, press, regression, submit
 from ipywidgets.widgets.widget import _instances
 from torch import nn
 
@@ -19,13 +19,6 @@ def finder():
     finder = LRFinder(model, batches, nn.MSELoss(), num_iter=40)
     yield finder
     finder.close()
-
-
-@pytest.fixture
-def gated():
-    """A finder whose sweep goes on step by step as the gate lets it."""
-    with gated_finder(num_iter=40) as pair:
-        yield pair
 
 
 def test_the_main_job_from_run_to_fit_by_the_buttons(finder):

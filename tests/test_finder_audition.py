@@ -6,7 +6,7 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
-from driving import LONG, gated_finder, pick, press, regression, weights
+from driving import LONG, pick, press, regression, weights
 from ipywidgets.widgets.widget import _instances
 from subjects import changes, fingerprint, pictures, sgd, subject
 from torch import nn
@@ -27,12 +27,6 @@ def finder():
     finder = LRFinder(model, loader, nn.CrossEntropyLoss(), sgd(model))
     yield finder
     finder.close()
-
-
-@pytest.fixture
-def gated():
-    with gated_finder(num_iter=40) as pair:
-        yield pair
 
 
 def heard(finder):

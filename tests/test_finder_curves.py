@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from driving import LONG, gated_finder, press
+from driving import LONG, press
 from subjects import changes, fingerprint
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -43,12 +43,6 @@ def calm():
     finder = made(2048, 512)
     yield finder
     finder.close()
-
-
-@pytest.fixture
-def gated():
-    with gated_finder(num_iter=40) as pair:
-        yield pair
 
 
 def test_an_earlier_sweep_stays_beside_the_new_one_also_after_a_fit(finder):

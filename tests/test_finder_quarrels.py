@@ -7,7 +7,7 @@ import threading
 import ipywidgets
 import pytest
 import torch
-from driving import LONG, gated_finder, pick, press, regression, submit, weights
+from driving import LONG, pick, press, regression, submit, weights
 from torch import nn
 
 from lr_widget import LRFinder
@@ -20,12 +20,6 @@ def finder():
     finder = LRFinder(model, batches, nn.MSELoss(), num_iter=20)
     yield finder
     finder.close()
-
-
-@pytest.fixture
-def gated():
-    with gated_finder(num_iter=20) as pair:
-        yield pair
 
 
 def error_shown(finder):
