@@ -121,6 +121,15 @@ def loss_text(loss: float) -> str:
     return f"{mantissa}e{int(exponent)}"
 
 
+def percent_text(percent: int) -> str:
+    r"""A percentage as it stands in a sentence: no line ends before its sign.
+
+    >>> percent_text(95)
+    '95\xa0%'
+    """
+    return f"{percent}\N{NO-BREAK SPACE}%"
+
+
 def decades(start_lr: float, end_lr: float) -> Array:
     """The powers of ten between two learning rates.
 

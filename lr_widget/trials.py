@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .axis import loss_text, lr_text
+from .axis import loss_text, lr_text, percent_text
 from .curve import Curve, Point
 
 #: Most candidates of an audition.
@@ -175,7 +175,8 @@ class Trials:
         if share <= 0:
             return f"{words}: not below the start"
         # Rounded down: what is shown as 90 % is within a tenth.
-        return f"{words}: {math.floor(100 * share + 1e-9)} % of the best"
+        percent = percent_text(math.floor(100 * share + 1e-9))
+        return f"{words}: {percent} of the best"
 
     def to_frame(self) -> Any:
         """A pandas DataFrame, a row per candidate: lr, score, progress, marked, ..."""
@@ -206,8 +207,8 @@ class Trials:
             runs, much = "Short", "that are too high"
         return (
             f"{runs} runs favour LRs {much}, so the smallest LR whose progress is"
-            f" within {100 * TOLERANCE:.0f} % of the best is marked. It is a check, not"
-            " the truth."
+            f" within {percent_text(round(100 * TOLERANCE))} of the best is marked. It"
+            " is a check, not the truth."
         )
 
     def _no_progress(self) -> str:

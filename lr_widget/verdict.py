@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .axis import lr_text
+from .axis import lr_text, percent_text
 from .suggestion import Remedy, Span, Suggestion
 
 #: No sweep is proposed beyond these.
@@ -53,7 +53,9 @@ def suggested(
     `lower`: the part that a long fit takes off. Where it does, there is the flag
     `"budget"`.
     """
-    words = [f"fall suggests {lr_text(lr)}, where 95 % of the fall is made"]
+    words = [
+        f"fall suggests {lr_text(lr)}, where {percent_text(95)} of the fall is made"
+    ]
     if "guarded" in flags:
         words[0] = (
             f"fall suggests {lr_text(lr)}, held back by the cliff at {lr_text(cliff)},"
@@ -120,7 +122,8 @@ def broken() -> Suggestion:
 
 
 def _percent(part: float) -> str:
-    return f"{round(100 * abs(part))} % {'higher' if part > 0 else 'lower'}"
+    percent = percent_text(round(100 * abs(part)))
+    return f"{percent} {'higher' if part > 0 else 'lower'}"
 
 
 def _beyond(measured: int) -> str:

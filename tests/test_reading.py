@@ -114,7 +114,7 @@ def test_a_good_curve_is_described_with_the_numbers_that_python_returns():
     low, high = map(lr_text, suggestion.band)
     assert sentence(swept) == (
         f"The loss is flat below {start}, falls until {end}, and diverges above."
-        f" fall suggests {lr_text(suggestion.lr)}, where 95 % of the fall is made;"
+        f" fall suggests {lr_text(suggestion.lr)}, where 95\xa0% of the fall is made;"
         f" look between {low} and {high}."
     )
 

@@ -114,7 +114,7 @@ def test_the_words_say_what_was_measured_and_no_more():
     words = fed([1.0, 0.1, 0.0], steps=30).sentence
     assert words == (
         "lr 1e-2 is marked. 30-step runs favour LRs about twice too high, so the"
-        " smallest LR whose progress is within 10 % of the best is marked. It is a"
+        " smallest LR whose progress is within 10\xa0% of the best is marked. It is a"
         " check, not the truth."
     )
     # By how much was measured up to 100 steps.
@@ -127,8 +127,8 @@ def test_what_each_came_to_is_told_beside_the_best():
     trials = fed([2.5, 1.0, 0.0])
     assert [trials.told(i) for i in range(3)] == [
         "ends at 2.47: not below the start",
-        "ends at 1.06: 50 % of the best",
-        "ends at 0.111: 100 % of the best",
+        "ends at 1.06: 50\xa0% of the best",
+        "ends at 0.111: 100\xa0% of the best",
     ]
 
 
