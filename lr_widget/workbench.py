@@ -521,6 +521,7 @@ class Workbench(ipywidgets.VBox):
         with self._lock:
             if not self._closed:
                 self._show_candidates(self.state not in _AT_REST)
+                self._panel.show_hint(self._hint())
         self._show_still()
 
     def _show_still(self) -> None:
@@ -545,9 +546,9 @@ class Workbench(ipywidgets.VBox):
             return self._said
         if self.state == "failed":
             return f"The {self._job} failed: the error is shown below."
-        if self._run is None:
+        if self._run is None and not points(self.curve):
             return "Press Run: the loss is drawn while the learning rate grows."
-        if not self._fitting and self.state not in ENDS:
+        if not self._fitting and self.state not in _AT_REST:
             return ""
         if self.lr is None:
             if self.curve.suggestion.lr is None:

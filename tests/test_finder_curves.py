@@ -248,6 +248,37 @@ def test_the_coming_fit_moves_the_suggestion_and_everything_that_shows_it(calm):
     assert "budget" in calm.curve.suggestion.flags
 
 
+def test_the_hint_goes_on_from_the_curve_in_front_also_where_none_was_run(calm):
+    curve = calm.range_test(num_iter=100).wait(LONG) and calm.curve
+    short = calm.range_test(num_iter=10).wait(LONG) and calm.curve
+    new = made()
+
+    def hinted():
+        return new._panel._hint.value
+
+    assert hinted().startswith("Press Run")
+    name = new.curves.add(curve)
+    assert hinted().startswith("Take a suggestion")
+    new.curves.add(short)
+    assert hinted().startswith("No lr is suggested")
+    new.curves.bring(name)
+    assert hinted().startswith("Take a suggestion")
+    new.lr = 1e-2
+    assert hinted().startswith("Picked: lr 1e-2")
+    new.lr = None
+    for name in list(new.curves):
+        del new.curves[name]
+    assert hinted().startswith("Press Run")
+    new.close()
+
+
+def test_the_hint_of_a_file_that_is_loaded_has_words_of_its_own(calm, tmp_path):
+    calm.range_test(num_iter=100).wait(LONG)
+    calm.save(tmp_path / "finder.json")
+    calm.load(tmp_path / "finder.json")
+    assert calm._panel._hint.value.startswith("This is what was saved")
+
+
 def test_the_fit_that_the_fields_say_from_the_start_is_known_to_the_first_sweep():
     batch = torch.randn(16, 8), torch.randn(16, 1)
     finder = LRFinder(nn.Linear(8, 1), [batch] * 400, nn.MSELoss(), num_iter=30)
