@@ -204,9 +204,9 @@ def outcome(
     ValueError
         If the batch is of another form.
     """
-    if isinstance(batch, Mapping):
-        return _of_mapping(model, batch, loss_fn, target_key)
     if not isinstance(batch, (tuple, list)) or len(batch) < 2:
+        if isinstance(batch, Mapping):
+            return _of_mapping(model, batch, loss_fn, target_key)
         raise ValueError(
             f"loader gave a batch of type {type(batch).__name__}, which is neither"
             " (input, target) nor a mapping: pass step=(model, batch) -> loss"

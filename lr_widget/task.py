@@ -133,6 +133,8 @@ class Task:
         self.valid_loader = valid_loader
         self.target_key = target_key
         self._step = step
+        self._origin = "the model" if loss_fn is None else "loss_fn"
+        self._origin = self._origin if step is None else "step"
         self.device = place
         self.autocast = autocast
         settled(self.metrics, place)
@@ -239,8 +241,9 @@ class Task:
     def set_lrs(self, lrs: Sequence[float]) -> None:
         """Set the LR of each param group."""
         for group, lr in zip(self.optimizer.param_groups, lrs, strict=True):
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(lr)  # a compiled or captured step holds this tensor
+            held = group["lr"]
+            if isinstance(held, Tensor):
+                held.fill_(lr)  # a compiled or captured step holds this tensor
             else:
                 group["lr"] = lr
 
@@ -260,10 +263,13 @@ class Task:
         task's metrics of each batch go into `tally`, where one is given.
         """
         count = self.accumulate if count is None else count
-        if torch.is_grad_enabled() and not torch.is_inference_mode_enabled():
-            return self._updated(batches, count, tally)
-        with torch.inference_mode(False), torch.enable_grad():
-            return self._updated(batches, count, tally)
+        if not torch.is_grad_enabled() or torch.is_inference_mode_enabled():
+            with torch.inference_mode(False), torch.enable_grad():
+                return self.update(batches, count, tally)
+        if count == 1 and tally is None:  # the usual one, as short as it gets
+            update = self._update
+            return update.step([update.add(self._loss(next(batches)), 0, 1)])
+        return self._updated(batches, count, tally)
 
     def loss_of(self, batch: Any) -> Tensor:
         """Loss of a batch as a step computes it, but no step: a detached scalar tensor.
@@ -335,7 +341,8 @@ class Task:
         self, batches: Iterator[Any], count: int, tally: Tally | None
     ) -> Tensor:
         # No name here holds a loss: its graph is gone before the next batch's is made.
-        update, seen = self._update, list[Tensor]()
+        update = self._update
+        seen: list[Tensor] = []
         if tally is None:
             for i, batch in enumerate(islice(batches, count)):
                 seen.append(update.add(self._loss(batch), i, count))
@@ -358,7 +365,7 @@ class Task:
         output, target, loss = self._forward(batch)
         if made is not None:
             made += [detached(output), target, samples(batch)]
-        return self._checked(loss)
+        return checked(loss, self._origin)
 
     def _forward(self, batch: Any) -> tuple[Any, Any, Any]:
         """Output, target and loss of a batch, in the task's precision."""
@@ -374,9 +381,3 @@ class Task:
         if self._step is not None:
             return None, None, self._step(self.model, batch)
         return outcome(self.model, batch, self.loss_fn, self.target_key)
-
-    def _checked(self, loss: Any) -> Tensor:
-        origin = "step" if self._step is not None else "loss_fn"
-        if self._step is None and self.loss_fn is None:
-            origin = "the model"
-        return checked(loss, origin)
