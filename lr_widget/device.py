@@ -22,13 +22,14 @@ def home(model: nn.Module, device: torch.device | str | None) -> torch.device:
             raise ValueError(
                 f'device must be one that torch knows, not {device!r}: try "cpu"'
             ) from error
-    places = {str(tensor.device): tensor.device for tensor in model.parameters()}
+    places = {tensor.device for tensor in model.parameters()}
     if len(places) > 1:
+        named = ", ".join(sorted(map(str, places)))
         raise ValueError(
-            f"model lies on several devices ({', '.join(sorted(places))}): move it to"
+            f"model lies on several devices ({named}): move it to"
             " one with model.to(device), or pass device= to have it moved"
         )
-    (place,) = places.values()
+    (place,) = places
     if place.type in ("cpu", "meta") and torch.accelerator.is_available():
         return torch.accelerator.current_accelerator() or place
     return place

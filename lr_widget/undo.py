@@ -18,8 +18,9 @@ from torch.nn.parameter import is_lazy
 Undo = Callable[[], object]
 
 
-#: Most of what objects hold, and never changed in place: told apart at once.
-_PLAIN = frozenset({type(None), bool, int, float, str, type, types.FunctionType})
+#: Most of what objects hold; not changed in place, or (sets) not gone into: told apart
+#: at once.
+_PLAIN = frozenset({type(None), bool, int, float, str, set, type, types.FunctionType})
 
 
 class Seen:
@@ -56,11 +57,12 @@ def attributes(owner: object, seen: Seen) -> Iterator[Undo]:
 
     yield put_back
     for name, value in values.items():
-        if "_hooks" in name and isinstance(value, dict):
-            if value:
-                yield _hooks(value)
-        elif type(value) not in _PLAIN:
+        if type(value) in _PLAIN:
+            continue
+        if "_hooks" not in name or not isinstance(value, dict):
             yield from contents(value, seen)
+        elif value:
+            yield _hooks(value)
 
 
 def contents(value: Any, seen: Seen) -> Iterator[Undo]:
@@ -93,10 +95,18 @@ def _kept(tensor: Tensor, place: str | None) -> Undo:
     copied = _copy(tensor.detach(), place)
 
     def put_back() -> None:
-        with torch.inference_mode(tensor.is_inference()), torch.no_grad():
-            tensor.copy_(copied, non_blocking=tensor.is_cuda)
+        if torch.is_inference_mode_enabled() is tensor.is_inference():
+            _write(tensor, copied)
+            return
+        with torch.inference_mode(tensor.is_inference()):
+            _write(tensor, copied)
 
     return put_back
+
+
+def _write(tensor: Tensor, copied: Tensor) -> None:
+    with torch.no_grad():
+        tensor.copy_(copied, non_blocking=tensor.is_cuda)
 
 
 def _copy(tensor: Tensor, place: str | None) -> Tensor:

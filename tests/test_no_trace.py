@@ -394,6 +394,25 @@ def test_a_list_that_cannot_be_written_to_does_no_harm():
     assert len(list(range_test(Subject(lambda: model).task, num_iter=3))) == 3
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_a_scripted_model_gets_back_what_its_batch_norm_has_counted():
+    layers = nn.Flatten(), nn.Linear(25, 3), nn.BatchNorm1d(3)
+    model = torch.jit.script(nn.Sequential(*layers))
+    task = Task(model, batches(), nn.CrossEntropyLoss(), AdamW(model.parameters()))
+    before = {name: value.clone() for name, value in task.model.state_dict().items()}
+
+    def is_as_before():
+        return all(map(torch.equal, before.values(), task.model.state_dict().values()))
+
+    assert len(list(range_test(task, num_iter=3))) == 3
+    assert is_as_before()
+    put_back = snapshot.remembered(task)
+    task.step(batches()[0])
+    assert not is_as_before()
+    put_back()
+    assert is_as_before()
+
+
 def test_a_traced_model_leaves_no_trace():
     made = Subject(lambda: torch.fx.symbolic_trace(nn.Sequential(
         nn.Flatten(), nn.Linear(25, 3))), used=3)  # fmt: skip
