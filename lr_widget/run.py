@@ -252,6 +252,8 @@ class Run:
         return "stopped"
 
     def _may_go_on(self) -> bool:
+        if self._state == "running":  # as nearly always; a lock takes its time
+            return True
         with self._changed:
             self._changed.wait_for(lambda: self._state != "paused")
             return self._state == "running"

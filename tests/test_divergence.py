@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import reference_fall
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sweeps import family
 
@@ -31,6 +31,38 @@ def test_it_stops_where_the_plain_reference_does_on_500_made_up_sweeps():
 @given(LOSSES)
 def test_it_stops_where_the_plain_reference_does_on_any_losses(losses):
     assert stop(losses) == reference_fall.stop(losses)
+
+
+@given(
+    st.lists(st.floats(allow_nan=False), max_size=50)
+    | LOSSES
+    | st.lists(st.integers(0, 3).map(float), min_size=20, max_size=50),
+    st.lists(st.integers(0, 50), max_size=6),
+    st.integers(0, 3),
+)
+@example([1.0] * 12 + [1e3] * 30, [20], 0)
+@example([1.0, math.inf], [], 0)
+def test_in_a_record_it_is_found_where_loss_by_loss_stops(losses, ends, updates):
+    rule, expected = Divergence(), stop(losses)
+    for loss in losses[:updates]:
+        if rule.update(loss):
+            return
+    for end in [*sorted(ends), len(losses)]:
+        end = max(end, updates)
+        found = rule.first(np.array(losses[:end]))
+        assert found == (expected if expected in range(end) else None)
+
+
+def test_in_made_up_sweeps_it_is_found_where_loss_by_loss_stops():
+    sweeps = [sweep.losses for sweep in family(500, seed=2)]
+    stops = [stop(losses.tolist()) for losses in sweeps]
+    assert 100 < stops.count(None) < 400
+    rules = [Divergence() for _ in sweeps]
+    for n in (1, 7, 30, 31, 1000):  # as it grows
+        for rule, losses in zip(rules, sweeps, strict=True):
+            rule.first(losses[:n])
+    pairs = zip(rules, sweeps, strict=True)
+    assert [rule.first(losses) for rule, losses in pairs] == stops
 
 
 @given(st.lists(st.floats(), max_size=40))

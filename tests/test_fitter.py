@@ -18,6 +18,7 @@ from lr_widget import (
     fit_one_cycle,
     one_cycle_schedule,
 )
+from lr_widget.series import Series
 
 
 def two_groups(model):
@@ -252,11 +253,10 @@ def test_a_long_fit_costs_a_frame_no_more_than_a_short_one(make, steps):
     finder.cycle.epochs = steps // 5
     finder.fit_one_cycle(steps // 5).stop()
     finder._run.settle()
-    series = finder.history._series
-    rows = np.arange(float(steps))
-    for name in series:
-        for column in (series[name].steps, series[name].lrs, series[name].values):
-            column._store, column._size = rows.copy(), steps
+    rows = np.arange(float(steps)).tolist()
+    for series in finder.history._series.values():
+        made = Series.of({"step": rows, "lr": rows, "value": rows})
+        series.steps, series.lrs, series.values = made.steps, made.lrs, made.values
     figures = finder._fit_board.chart, finder._panel.fitting.schedule_chart
     for figure in figures:
         for mark in figure.marks:

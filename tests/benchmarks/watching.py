@@ -29,7 +29,6 @@ import threading, time
 import numpy as np, torch
 from torch import nn
 from lr_widget import Curve, LRFinder, Point
-from lr_widget.series import Series
 
 torch.set_num_threads(1)
 torch.manual_seed(0)
@@ -113,14 +112,10 @@ def noting(finder, steps):
     return spent[0] - spent[1]
 
 def grown(length):
-    '''A sweep that has made so many steps already, with room for more.'''
-    curve, room = Curve(), np.empty(100_000)
-    numbers = np.random.default_rng(0).random(length) + 1
-    series = curve._series["loss"]
-    lrs = np.geomspace(1e-7, 1.0, length)
-    for column, values in ((series.steps, np.arange(float(length))),
-                           (series.lrs, lrs), (series.values, numbers)):
-        column._store, column._size = np.concatenate([values, room]), length
+    '''A sweep that has made so many steps already.'''
+    loss = {"step": [*range(length)], "lr": np.geomspace(1e-7, 1.0, length).tolist(),
+            "value": (np.random.default_rng(0).random(length) + 1).tolist()}
+    curve = Curve.of({"num_iter": None, "measures": {"loss": loss}, "epochs": []})
     curve.smooth(finder.options.beta)
     return curve
 
