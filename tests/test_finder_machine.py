@@ -306,8 +306,9 @@ class Finder(RuleBasedStateMachine):
             shown = self.shown
             if self.job == "range test" and not self.points:
                 shown = self.swept
-            drawn = len(shown) and np.isfinite(shown.losses).any()  # NaN is no line
-            assert len(chart.raw.y) == (len(shown) if drawn else 0)
+            losses = shown.losses if shown else []
+            finite = np.flatnonzero(np.isfinite(losses))  # NaN is no line
+            assert len(chart.raw.y) == (finite[-1] + 1 if len(finite) else 0)
             assert panel._bar.value == self.points
 
 
