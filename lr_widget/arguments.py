@@ -92,8 +92,9 @@ def check_precision(
         raise ValueError(
             f"autocast is not to be had on {device.type}: leave it out, or pass device="
         )
-    half = any(p.dtype == torch.float16 for p in model.parameters() if p.requires_grad)
-    if half and scaler is not None and scaler.is_enabled():
+    if scaler is None or not scaler.is_enabled():
+        return
+    if any(p.dtype == torch.float16 for p in model.parameters() if p.requires_grad):
         raise ValueError(
             "scaler cannot unscale the gradients of a model in float16: keep the model"
             " in float32 (model.float()) and pass autocast=torch.float16"

@@ -335,7 +335,8 @@ class Task:
             yield
         finally:
             for module, flag in flags:
-                module.training = flag
+                if module.training is not flag:
+                    module.training = flag
 
     def _updated(
         self, batches: Iterator[Any], count: int, tally: Tally | None

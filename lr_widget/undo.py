@@ -81,7 +81,8 @@ def contents(value: Any, seen: Seen) -> Iterator[Undo]:
         if not isinstance(value, tuple):
             yield _held(value)
         for part in value.values() if isinstance(value, dict) else value:
-            yield from contents(part, seen)
+            if type(part) not in _PLAIN:
+                yield from contents(part, seen)
 
 
 def _kept(tensor: Tensor, place: str | None) -> Undo:
@@ -170,6 +171,8 @@ def _blank(tensor: Any) -> Undo:
 
 def _held(container: Any) -> Undo:
     """Which objects a list or a dict holds."""
+    if not container:
+        return lambda: container.clear() if container else None
     held = container.copy()
     before = _parts(container)
 
