@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .axis import decades, full_range, log_ticks, y_range
 from .curve import Curve
 from .curves import Curves, Sweep
+from .fall import NMIN
 from .figure import Axis, Log, LossFigure, Range
 from .line import Band, Line, sample
 from .palette import BLUE, curve_style
@@ -46,8 +47,8 @@ class LRChart(LossFigure):
         self._band = Band(BLUE, scales=self.plane)
         self._ghosts: dict[str, tuple[Band, Line]] = {}
         self._planned: Range = (start_lr, end_lr)
-        # Of each visible curve: the LRs it spans, and the values.
-        self._drawn: dict[str, tuple[Range | None, Range | None]] = {}
+        # Of each visible curve: the LRs it spans, the values, and whether these count.
+        self._drawn: dict[str, tuple[Range | None, Range | None, bool]] = {}
         self._stack()
         self._span_x((start_lr, end_lr))
 
@@ -103,9 +104,15 @@ class LRChart(LossFigure):
         self._span()
 
     def whole_range(self) -> tuple[Range, Range]:
-        """First and last LR, lowest and highest value, of all that is drawn."""
-        across = [self._planned, *(x for x, _ in self._drawn.values() if x)]
-        down = [y for _, y in self._drawn.values() if y]
+        """First and last LR, lowest and highest value, of all that is drawn.
+
+        But a ghost too short to be read, as of a sweep that diverged at once, does not
+        press a longer curve flat.
+        """
+        drawn = self._drawn.values()
+        across = [self._planned, *(x for x, _, _ in drawn if x)]
+        down = [y for _, y, counts in drawn if y and counts]
+        down = down or [y for _, y, _ in drawn if y]
         down = down or [(self.y_scale.min, self.y_scale.max)]
         return _union(across), _union(down)
 
@@ -163,7 +170,8 @@ class LRChart(LossFigure):
         kept = line.show(places, self._drawable(smooth), bold_of)
         if name == curves.front:
             seen = smooth[kept]
-        self._drawn[name] = self._extent(lrs, rough, seen)
+        counts = name == curves.front or len(lrs) >= NMIN
+        self._drawn[name] = *self._extent(lrs, rough, seen), counts
         if isinstance(sweep, Repeats) and len(lrs):
             lrs, low, high = sweep.band(self.measure, self.beta)
             band.span(lrs, self._drawable(low), self._drawable(high))

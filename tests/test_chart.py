@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from lr_widget import Curve, Epoch, Point, Repeats
 from lr_widget.chart import LRChart
 from lr_widget.curves import Curves
+from lr_widget.fall import NMIN
 from lr_widget.fit_chart import FitChart
 from lr_widget.line import MAX_POINTS, Band, Line, thin
 from lr_widget.palette import MARKS, curve_style
@@ -192,6 +193,26 @@ def test_the_axes_span_all_that_is_drawn_and_the_sweep_that_is_planned(chart):
     curves.bring("a")
     chart.show(curves)
     assert (chart.y_scale.min, chart.y_scale.max) == (low, high)
+
+
+def test_a_ghost_too_short_to_be_read_presses_no_longer_curve_flat(chart):
+    blown = [(10.0 * 2**i, 2.0 * 3**i) for i in range(NMIN - 1)]
+    curves = Curves()
+    name = curves.add(Curve(Point(i, lr, loss) for i, (lr, loss) in enumerate(blown)))
+    chart.show(curves)
+    assert chart.y_scale.max > 1e4, "in front it is in view"
+    growing = curves.add(sweep(1))
+    whole = curves[growing]
+    chart.show(curves)
+    assert chart.y_scale.max < 5, "so is one that has just begun"
+    for point in list(sweep())[1:]:
+        whole.append(point)
+    chart.show(curves)
+    assert 2 < chart.y_scale.max < 15
+    assert chart.x_scale.max == blown[-1][0]
+    curves.bring(name)
+    chart.show(curves)
+    assert chart.y_scale.max > 1e4
 
 
 def test_what_a_person_has_zoomed_into_stays_until_the_whole_is_asked_for(chart):

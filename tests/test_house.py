@@ -27,7 +27,8 @@ CORRIDORS = {
     "bulletin": {"_frontend"},
     "capturable": set(),
     "chance": {"loader", "state", "task"},
-    "chart": {"axis", "curve", "curves", "figure", "line", "palette", "repeats"},
+    "chart": {"axis", "curve", "curves", "fall", "figure", "line"}
+    | {"palette", "repeats"},
     "checkpoint": {"chance", "curve", "dump", "feed", "likeness", "loader", "plan"}
     | {"state", "task"},
     "classics": set(),
