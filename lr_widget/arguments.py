@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.optim import Optimizer
 
@@ -22,9 +22,9 @@ def check_model(model: object) -> None:
         raise ValueError(f"model must be a torch.nn.Module, not {kind(model)}")
 
 
-def check_values(model: nn.Module, device: torch.device) -> None:
+def check_values(parameters: Iterable[Tensor], device: torch.device) -> None:
     """Refuse a model that has no values to train from."""
-    if device.type != "meta" and any(p.is_meta for p in model.parameters()):
+    if device.type != "meta" and any(p.is_meta for p in parameters):
         raise ValueError(
             "model has parameters without values, on the meta device: give it some"
             f" with model.to_empty(device={device.type!r}) or from a checkpoint first"
@@ -49,9 +49,9 @@ def check_loader(name: str, loader: object) -> None:
         raise ValueError(f"{name} is empty: pass one that gives at least one batch")
 
 
-def check_optimizer(model: nn.Module, optimizer: Optimizer | None) -> None:
+def check_optimizer(parameters: Iterable[Tensor], optimizer: Optimizer | None) -> None:
     """Refuse a model or an optimizer with which nothing would train."""
-    trainable = {id(p) for p in model.parameters() if p.requires_grad}
+    trainable = {id(p) for p in parameters if p.requires_grad}
     if not trainable:
         raise ValueError(
             "model has no parameter with requires_grad=True: unfreeze what is to train"
@@ -77,7 +77,7 @@ def check_optimizer(model: nn.Module, optimizer: Optimizer | None) -> None:
 
 
 def check_precision(
-    model: nn.Module,
+    parameters: Iterable[Tensor],
     device: torch.device,
     autocast: torch.dtype | None,
     scaler: GradScaler | None,
@@ -94,7 +94,7 @@ def check_precision(
         )
     if scaler is None or not scaler.is_enabled():
         return
-    if any(p.dtype == torch.float16 for p in model.parameters() if p.requires_grad):
+    if any(p.dtype == torch.float16 for p in parameters if p.requires_grad):
         raise ValueError(
             "scaler cannot unscale the gradients of a model in float16: keep the model"
             " in float32 (model.float()) and pass autocast=torch.float16"

@@ -55,12 +55,12 @@ def arrived(batch: Any, device: torch.device) -> Any:
     ValueError
         If it cannot be; that there is no memory left is said as it is.
     """
-    if type(batch) in (tuple, list):
+    if type(batch) in (tuple, list) and device.type == "cpu":
         for part in batch:
-            if type(part) is not Tensor or part.device != device:
+            if type(part) is not Tensor or not part.is_cpu:
                 break
         else:
-            # The usual one on the CPU: each step is spared 5 us.
+            # The usual one: each step is spared 5 us.
             return batch if type(batch) is tuple else [*batch]
     try:
         return moved(batch, device)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 
-def home(model: nn.Module, device: torch.device | str | None) -> torch.device:
+def home(
+    parameters: Iterable[Tensor], device: torch.device | str | None
+) -> torch.device:
     """Where a model is to train: `device`, or an accelerator, or where it is.
 
     Raises
@@ -22,7 +26,7 @@ def home(model: nn.Module, device: torch.device | str | None) -> torch.device:
             raise ValueError(
                 f'device must be one that torch knows, not {device!r}: try "cpu"'
             ) from error
-    places = {tensor.device for tensor in model.parameters()}
+    places = {tensor.device for tensor in parameters}
     if len(places) > 1:
         named = ", ".join(sorted(map(str, places)))
         raise ValueError(

@@ -122,17 +122,19 @@ class Task:
                 "metrics need the model's output, which step does not give: leave"
                 " metrics out, or pass loss_fn instead of step"
             )
-        check_optimizer(model, optimizer)
+        parameters = [*model.parameters()]  # to ask each time takes 10 us
+        check_optimizer(parameters, optimizer)
         check_update(accumulate, clip_norm, scaler)
-        place = home(model, device)
-        check_values(model, place)
-        check_precision(model, place, autocast, scaler)
+        place = home(parameters, device)
+        check_values(parameters, place)
+        check_precision(parameters, place, autocast, scaler)
         self.model = model
         self.loader = loader
         self.loss_fn = loss_fn
         self.valid_loader = valid_loader
         self.target_key = target_key
-        self._step = step
+        self._outcome: Callable[..., tuple[Any, Any, Any]]
+        self._outcome = outcome if step is None else _stepped(step)
         self._origin = "the model" if loss_fn is None else "loss_fn"
         self._origin = self._origin if step is None else "step"
         self.device = place
@@ -142,8 +144,7 @@ class Task:
             if isinstance(root, nn.Module) and not at(root, place):
                 root.to(place)
         if optimizer is None:
-            trainable = [p for p in model.parameters() if p.requires_grad]
-            optimizer = AdamW(trainable)
+            optimizer = AdamW([p for p in parameters if p.requires_grad])
         elif apart(optimizer):
             # torch's own policy decides which state lives beside its parameter.
             optimizer.load_state_dict(optimizer.state_dict())
@@ -373,12 +374,13 @@ class Task:
         # A caller's autocast, if there is one, keeps the weights that it has cast until
         # it ends, and would go on with those of the first step.
         torch.clear_autocast_cache()
+        made = self._outcome
         if self.autocast is None:
-            return self._outcome(batch)
+            return made(self.model, batch, self.loss_fn, self.target_key)
         with torch.autocast(self.device.type, dtype=self.autocast):
-            return self._outcome(batch)
+            return made(self.model, batch, self.loss_fn, self.target_key)
 
-    def _outcome(self, batch: Any) -> tuple[Any, Any, Any]:
-        if self._step is not None:
-            return None, None, self._step(self.model, batch)
-        return outcome(self.model, batch, self.loss_fn, self.target_key)
+
+def _stepped(step: Callable[[nn.Module, Any], Tensor]) -> Callable[..., Any]:
+    """What `outcome` is of a task that has a step of its own: the loss, no output."""
+    return lambda model, batch, *_: (None, None, step(model, batch))
