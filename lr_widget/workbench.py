@@ -30,8 +30,8 @@ from .still import Still
 from .trials import Trials
 
 #: Frames published per second at most; the last one always is. Where a frame takes the
-#: CPU more than a hundredth of the time between two there are fewer, but one a second.
-_RATE, _SHARE, _SLOWEST = 15, 0.01, 1.0
+#: CPU more than a fiftieth of the time between two there are fewer, but one a second.
+_RATE, _SHARE, _SLOWEST = 15, 0.02, 1.0
 
 #: The options that a file has: how a curve is drawn, not what part of it is seen.
 _SAVED = ("beta", "measure", "y_log", "regions", "levels", "snap")

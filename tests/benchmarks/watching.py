@@ -127,7 +127,7 @@ def stream(length, seconds):
         until, i = time.monotonic() + seconds, 0
         while time.monotonic() < until:
             time.sleep(0.01)  # so few that a curve stays about as long
-            yield Point(length + i, 1.0 + 1e-6 * (i + 1), 1 + 0.5 * (i % 7))
+            yield Point(length + i, 1.0 + 1e-6 * (i + 1), 1 + 0.618034 * i % 1)
             i += 1
         return "done"
 
