@@ -55,12 +55,16 @@ def arrived(batch: Any, device: torch.device) -> Any:
     ValueError
         If it cannot be; that there is no memory left is said as it is.
     """
-    if type(batch) in (tuple, list) and device.type == "cpu":
+    if type(batch) in (tuple, list):
+        cpu = device.type == "cpu"
         for part in batch:
-            if type(part) is not Tensor or not part.is_cpu:
+            if type(part) is not Tensor:
+                break
+            # To compare devices takes a microsecond each.
+            if not (part.is_cpu if cpu else part.device == device):
                 break
         else:
-            # The usual one: each step is spared 5 us.
+            # The usual one on the CPU: each step is spared 5 us.
             return batch if type(batch) is tuple else [*batch]
     try:
         return moved(batch, device)
