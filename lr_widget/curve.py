@@ -107,7 +107,7 @@ class Curve:
         # What the rule has read, and after how many steps of how many planned.
         self._read: tuple[tuple[int, int | None], Fall] | None = None
         self.epochs: list[Epoch] = []
-        self._series, self._made = {"loss": Series()}, 0
+        self._series = {"loss": Series()}
         self._lock = threading.Lock()
         for point in points:
             self.append(point)
@@ -120,20 +120,17 @@ class Curve:
         ValueError
             If one of its metrics has the name of another column (`curve.RESERVED`).
         """
-        lr, metrics = point.lr, point.metrics
-        if metrics:
-            for name in metrics:
-                if name in RESERVED:
-                    raise ValueError(f"metrics has {name!r}, which is taken: rename it")
+        for name in point.metrics:
+            if name in RESERVED:
+                raise ValueError(f"metrics has {name!r}, which is taken: rename it")
         with self._lock:
-            step = self._made
-            self._series["loss"].append(step, lr, point.loss)
-            self._made = step + 1
-            if metrics:
-                for name, value in metrics.items():
-                    self._measure(name).append(step, lr, value)
+            loss = self._series["loss"]
+            step = len(loss.values)
+            loss.append(step, point.lr, point.loss)
+            for name, value in point.metrics.items():
+                self._measure(name).append(step, point.lr, value)
             if point.momentum is not None:
-                self._measure("momentum").append(step, lr, point.momentum)
+                self._measure("momentum").append(step, point.lr, point.momentum)
             if point.epoch is not None:
                 self.epochs.append(point.epoch)
 
@@ -144,7 +141,7 @@ class Curve:
         return self._series[name]
 
     def __len__(self) -> int:
-        return self._made
+        return len(self.losses)
 
     def __iter__(self) -> Iterator[Point]:
         with self._lock:
@@ -421,7 +418,6 @@ class Curve:
         curve.epochs = [_epoch(entry) for entry in record["epochs"]]
         measures = {k: Series.of(v) for k, v in record["measures"].items()}
         curve._series = {"loss": measures.pop("loss"), **measures}
-        curve._made = len(curve.losses)
         steps = set(range(len(curve)))
         if not all(steps.issuperset(s.steps.view()) for s in curve._series.values()):
             raise ValueError("a measure of a step that was not made")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,8 +44,6 @@ class Column:
         self._new = array("d")
         #: Add one number.
         self.append: Callable[[float], None] = self._new.append
-        #: Add several.
-        self.extend: Callable[[Iterable[float]], None] = self._new.extend
 
     def __len__(self) -> int:
         return self._size + len(self._new)

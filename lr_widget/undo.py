@@ -67,8 +67,6 @@ def attributes(owner: object, seen: Seen) -> Iterator[Undo]:
 
 def contents(value: Any, seen: Seen) -> Iterator[Undo]:
     """What a tensor, a generator or a container holds, and so on inwards."""
-    if type(value) in _PLAIN:
-        return
     if not isinstance(value, (Tensor, list, dict, tuple)):
         yield from generator(value)
     elif not seen.first(value):
