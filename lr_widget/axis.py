@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from decimal import ROUND_HALF_UP, Context, Decimal
+from itertools import pairwise
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +26,9 @@ def y_range(losses: Array, smooth: Array) -> tuple[float, float] | None:
     if not len(losses):
         return None
     lowest = min(losses.min(), smooth.min(initial=np.inf))
-    start = np.median(losses[:10])
-    spread = 4 * np.median(np.abs(np.diff(losses[:50]))) if len(losses) > 1 else 0.0
+    first = losses[:50].tolist()
+    start = median(first[:10])
+    spread = 4 * median([abs(b - a) for a, b in pairwise(first)] or [0.0])
     top = start + max(start - lowest, spread, 1e-3 * abs(start), 1e-9)
     highest = min(losses.max(), top)
     margin = 0.06 * (highest - lowest) or 0.1 * abs(lowest) or 0.1
@@ -43,7 +46,7 @@ def full_range(values: Array, smooth: Array) -> tuple[float, float] | None:
 
 
 def _finite(values: Array) -> Array:
-    return np.clip(values[np.isfinite(values)], -_LARGEST, _LARGEST)
+    return values[np.isfinite(values)].clip(-_LARGEST, _LARGEST)
 
 
 def ticks(low: float, high: float, most: int = 8) -> Array:
@@ -52,9 +55,9 @@ def ticks(low: float, high: float, most: int = 8) -> Array:
     >>> ticks(-0.1, 2.6).tolist(), ticks(-0.1, 2.6, most=5).tolist()
     ([0.0, 0.5, 1.0, 1.5, 2.0, 2.5], [0.0, 1.0, 2.0])
     """
-    decade = 10.0 ** np.floor(np.log10(high - low))
-    steps = decade * np.array([0.1, 0.2, 0.5, 1.0, 2.0])
-    step = steps[np.argmax((high - low) / steps < most)]
+    decade = 10.0 ** math.floor(math.log10(high - low))
+    steps = (decade * part for part in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0))
+    step = next(step for step in steps if (high - low) / step < most)
     # Through text, since 3 * 0.1 is not 0.3 and ticks are read; `+ 0` since nor is -0.
     whole = range(math.ceil(low / step), math.floor(high / step) + 1)
     return np.array([float(f"{i * step:.6g}") + 0.0 for i in whole])

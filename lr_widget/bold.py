@@ -30,7 +30,7 @@ class Bold:
     [2.09, 2.37, 2.9, 3.64]
 
     It is centred, so it does not lag. Each array has an entry for each step, or, of
-    more than 1,024 steps, one for each block of some.
+    more than 512 steps, one for each block of some.
 
     Attributes
     ----------

@@ -47,6 +47,7 @@ class LRChart(LossFigure):
         self._band = Band(BLUE, scales=self.plane)
         self._ghosts: dict[str, tuple[Band, Line]] = {}
         self._planned: Range = (start_lr, end_lr)
+        self._spanned_x: Range | None = None
         # Of each visible curve: the LRs it spans, the values, and whether these count.
         self._drawn: dict[str, tuple[Range | None, Range | None, bool]] = {}
         self._stack()
@@ -79,6 +80,7 @@ class LRChart(LossFigure):
         self._keep(curves)
         self._drawn.clear()
         for name in curves.visible():
+            self._paint(name, curves)
             self._draw(name, curves)
         if curves.front not in self._drawn:
             for mark in (self.raw, self.smooth, self._band):
@@ -147,6 +149,14 @@ class LRChart(LossFigure):
         if marks != self.marks:
             self.set_trait("marks", marks)
 
+    def _paint(self, name: str, curves: Curves) -> None:
+        """Give the front curve its color and style; a ghost has them."""
+        if name == curves.front:
+            color, self.smooth.line_style = curve_style(curves.place(name))
+            for mark in (self.raw, self.smooth, self._band):
+                mark.colors = [color]
+            self._band.fill_colors = [color]
+
     def _draw(self, name: str, curves: Curves) -> None:
         sweep = curves[name]
         lrs, values, places, smooth = self._taken(sweep)
@@ -155,18 +165,15 @@ class LRChart(LossFigure):
         grows = isinstance(sweep, Curve)
         of = (sweep, self.measure, self.y_log) if grows else None
         bold_of = (*of, self.beta) if of and self.beta is not None else None
-        color, style = curve_style(curves.place(name))
         band, line = self._ghosts[name]
         if name == curves.front:
             band, line = self._band, self.smooth
-            line.line_style = style
             # The raw values of repeats are many: their band stands for them.
             if isinstance(sweep, Curve):
                 raw = self._drawable(values)
                 rough = sample(raw, self.raw.show(lrs, raw, of))
             else:
                 self.raw.clear()
-            self.raw.colors = line.colors = band.colors = band.fill_colors = [color]
         kept = line.show(places, self._drawable(smooth), bold_of)
         if name == curves.front:
             seen = smooth[kept]
@@ -212,10 +219,12 @@ class LRChart(LossFigure):
 
     def _span_x(self, shown: Range) -> None:
         """Show these LRs, a tick at each decade, or more of them on less."""
-        with self.x_scale.hold_sync():
-            self.x_scale.min, self.x_scale.max = shown
-        marked = decades(*shown)
-        self._x_axis.tick_values = marked if len(marked) > 1 else log_ticks(*shown)
+        if shown != self._spanned_x:
+            self._spanned_x = shown
+            with self.x_scale.hold_sync():
+                self.x_scale.min, self.x_scale.max = shown
+            marked = decades(*shown)
+            self._x_axis.tick_values = marked if len(marked) > 1 else log_ticks(*shown)
 
 
 def _union(ranges: list[Range]) -> Range:

@@ -107,8 +107,9 @@ class Curve:
         # What the rule has read, and after how many steps of how many planned.
         self._read: tuple[tuple[int, int | None], Fall] | None = None
         self.epochs: list[Epoch] = []
-        self._series = {"loss": Series()}
+        # For all but the two columns that each step is appended to: those need none.
         self._lock = threading.Lock()
+        self._keep({"loss": Series(every=True)})
         for point in points:
             self.append(point)
 
@@ -120,19 +121,28 @@ class Curve:
         ValueError
             If one of its metrics has the name of another column (`curve.RESERVED`).
         """
+        if not point.metrics and point.momentum is None and point.epoch is None:
+            self._add_lr(point.lr)
+            self._add_loss(point.loss)
+            return
         for name in point.metrics:
             if name in RESERVED:
                 raise ValueError(f"metrics has {name!r}, which is taken: rename it")
         with self._lock:
-            loss = self._series["loss"]
-            step = len(loss.values)
-            loss.append(step, point.lr, point.loss)
+            step = len(self._series["loss"].values)
+            self._add_lr(point.lr)
+            self._add_loss(point.loss)
             for name, value in point.metrics.items():
                 self._measure(name).append(step, point.lr, value)
             if point.momentum is not None:
                 self._measure("momentum").append(step, point.lr, point.momentum)
             if point.epoch is not None:
                 self.epochs.append(point.epoch)
+
+    def _keep(self, series: dict[str, Series]) -> None:
+        """Have these measures, the loss among them."""
+        self._series, loss = series, series["loss"]
+        self._add_lr, self._add_loss = loss.lrs.append, loss.values.append
 
     def _measure(self, name: str) -> Series:
         if name not in self._series:
@@ -146,12 +156,12 @@ class Curve:
     def __iter__(self) -> Iterator[Point]:
         with self._lock:
             loss, *rest = self._series.values()
-            rows = zip(loss.lrs.view(), loss.values.view(), strict=True)
+            rows = zip(*loss.view(), strict=True)
             ends = {epoch.step: epoch for epoch in self.epochs}
             found: dict[int, dict[str, float]] = {}
             for name, series in zip([*self._series][1:], rest, strict=True):
-                steps, values = series.steps.view(), series.values.view()
-                for step, value in zip(steps.tolist(), values.tolist(), strict=True):
+                steps, values = series.steps.tolist(), series.values.view().tolist()
+                for step, value in zip(steps, values, strict=True):
                     found.setdefault(int(step), {})[name] = value
         return (
             Point(i, float(lr), float(loss), ends.get(i), values, momentum)
@@ -167,7 +177,7 @@ class Curve:
     def lrs(self) -> Array:
         """LR of each step, shape (n,), float64, read-only."""
         with self._lock:
-            return self._series["loss"].lrs.view()
+            return self._series["loss"].view()[0]
 
     @property
     def losses(self) -> Array:
@@ -235,7 +245,7 @@ class Curve:
     ) -> tuple[Array, Array]:
         """LRs and smoothed values of a measure, as they are drawn.
 
-        They are those of `trace`, but without `beta` there are at most 1,024 of them,
+        They are those of `trace`, but without `beta` there are at most 512 of them,
         so that they cost the same however long the record.
 
         Raises
@@ -253,13 +263,13 @@ class Curve:
         beta = None if beta is None else checked_beta(beta)
         series = self._measured(measure)
         with self._lock:
-            lrs, values = series.lrs.view(), series.values.view()
+            lrs, values = series.view()
             if measure.startswith("valid_") or beta == 0:
                 return lrs, values, lrs, values
             if beta is None and not self._sweeps():
                 beta = USUAL_BETA
             if beta is not None:
-                return lrs, values, lrs, series.smooth(beta)
+                return lrs, values, lrs, series.smooth(beta)[: len(values)]
             stop = self._divergence.first(values) if measure == "loss" else None
         places, levels = _drawn(lrs, values, stop, clipped=measure == "loss")
         return lrs, values, places, levels
@@ -274,7 +284,7 @@ class Curve:
         """
         series = self._measured(measure)
         with self._lock:
-            return series.steps.view().astype(np.intp)
+            return series.steps.astype(np.intp)
 
     @property
     def suggestion(self) -> Suggestion:
@@ -303,8 +313,7 @@ class Curve:
 
     def _fall(self) -> Fall:
         with self._lock:
-            loss = self._series["loss"]
-            lrs, losses = loss.lrs.view(), loss.values.view()
+            lrs, losses = self._series["loss"].view()
             rises = self._sweeps()
             stop = self._divergence.first(losses)
             known = (len(losses), self.num_iter)
@@ -330,7 +339,7 @@ class Curve:
         )
         with self._lock:
             for name, series in [*self._series.items()][1:]:
-                taken = series.steps.view().astype(int)
+                taken = series.steps.astype(int)
                 taken = taken[taken < len(steps)]  # it may have grown since
                 frame[name] = float("nan")
                 frame.loc[taken, name] = series.values.view()[: len(taken)]
@@ -416,10 +425,12 @@ class Curve:
         planned = record["num_iter"]
         curve = cls(num_iter=None if planned is None else int(planned))
         curve.epochs = [_epoch(entry) for entry in record["epochs"]]
-        measures = {k: Series.of(v) for k, v in record["measures"].items()}
-        curve._series = {"loss": measures.pop("loss"), **measures}
+        measures = {
+            k: Series.of(v, every=k == "loss") for k, v in record["measures"].items()
+        }
+        curve._keep({"loss": measures.pop("loss"), **measures})
         steps = set(range(len(curve)))
-        if not all(steps.issuperset(s.steps.view()) for s in curve._series.values()):
+        if not all(steps.issuperset(series.steps) for series in measures.values()):
             raise ValueError("a measure of a step that was not made")
         if measures.keys() & (RESERVED - {"momentum"}):
             raise ValueError(f"metrics have names of {sorted(RESERVED)}")
@@ -431,7 +442,7 @@ class Curve:
         lrs = self._series["loss"].lrs.view()
         if rises and done < len(lrs):  # what has been looked at has not changed
             new = lrs[max(done - 1, 0) :]
-            rises = bool(lrs[0] > 0 and (np.diff(new) > 0).all())
+            rises = bool(lrs[0] > 0 and (new[1:] > new[:-1]).all())
             self._risen = len(lrs), rises
         return rises
 

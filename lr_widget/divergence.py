@@ -57,7 +57,9 @@ class Divergence:
     def __init__(self) -> None:
         self._losses = Column()
         self._start = math.nan
-        self._running, self._best = 0.0, math.inf
+        self._running, self._left, self._best = 0.0, 1.0, math.inf
+        # No more than the limit without the noise; none, until the start is known.
+        self._limit = math.inf
         self._at: int | None = None
 
     def update(self, loss: float) -> bool:
@@ -65,23 +67,29 @@ class Divergence:
         if not math.isfinite(loss):
             return True
         self._losses.append(loss)
-        made = len(self._losses)
+        self._left *= BETA
         self._running = BETA * self._running + (1 - BETA) * loss
-        smooth = self._running / (1 - BETA**made)
-        self._best = min(self._best, smooth)
-        if made <= START:
-            if made == START:
-                with np.errstate(over="ignore"):  # a loss may be 1e308
-                    self._start = float(np.mean(self._losses.view()))
+        smooth = self._running / (1 - self._left)
+        if smooth < self._best:
+            self._best = smooth
+        if smooth <= self._limit:
+            if self._limit == math.inf and len(self._losses) == START:
+                self._begin()
             return False
-        start = self._start
-        seen = max(start - self._best, LEAST * abs(start))
-        if smooth <= start + TIMES * seen:
+        # The best may have fallen since the limit was set.
+        seen = max(self._start - self._best, LEAST * abs(self._start))
+        self._limit = self._start + TIMES * seen
+        if smooth <= self._limit:
             return False
         # Sorting all losses so far is dear, so it is done only where it decides.
         with np.errstate(over="ignore"):
-            seen = max(seen, NOISES * noise(self._losses.view()))
-        return not smooth <= start + TIMES * seen
+            seen = NOISES * noise(self._losses.view())
+        return not smooth <= self._start + TIMES * seen
+
+    def _begin(self) -> None:
+        with np.errstate(over="ignore"):  # a loss may be 1e308
+            self._start = float(np.mean(self._losses.view()))
+        self._limit = self._start
 
     def first(self, losses: Array) -> int | None:
         """Where the stop comes in a record that only grows; None: not so far.

@@ -43,7 +43,8 @@ class LossFigure(Posted, bqplot.Figure):
     margins = {"left": 64, "right": 24}
 
     def __init__(self, x_axis: Axis, **kwargs: Any) -> None:
-        self.y_scale = Linear(min=0.0, max=1.0)
+        self.y_scale: Linear | Log = Linear(min=0.0, max=1.0)
+        self._spanned_y: tuple[Linear | Log, Range] | None = None
         self.plane = {"x": x_axis.scale, "y": self.y_scale}
         self.raw = Line(
             scales=self.plane, colors=[BLUE], opacities=[0.5], stroke_width=1.0
@@ -71,8 +72,9 @@ class LossFigure(Posted, bqplot.Figure):
         )
 
     def _span_y(self, shown: Range | None) -> None:
-        if shown is None:
+        if shown is None or (self.y_scale, shown) == self._spanned_y:
             return
+        self._spanned_y = self.y_scale, shown
         log = isinstance(self.y_scale, Log)
         with self.y_scale.hold_sync():
             self.y_scale.min, self.y_scale.max = shown

@@ -10,7 +10,7 @@ Array = NDArray[np.float64]
 #: Longer records are averaged over neighbouring steps first, to no more than this many
 #: blocks: a frame costs the same at any length, and a block is far narrower than any
 #: width in use.
-MAX_BLOCKS = 1024
+MAX_BLOCKS = 512
 
 
 class Kernel:
@@ -32,12 +32,14 @@ class Kernel:
 
     def __init__(self, x: Array, width: float) -> None:
         n, step = len(x), (x[-1] - x[0]) / max(len(x) - 1, 1)
-        even = np.abs(x - x[0] - step * np.arange(n)).max() < 1e-9 * width
+        away = step * np.arange(n)
+        even = np.abs(x - x[0] - away).max() < 1e-9 * width
         self._bell: Array | None = None
-        if even:  # 2 n exponentials instead of n^2
-            self._bell = np.exp(-0.5 * (step / width * np.arange(1 - n, n)) ** 2)
-            halves = np.cumsum(self._bell)
-            self._sums = halves[n - 1 :] - np.concatenate([[0.0], halves[: n - 1]])
+        if even:  # n exponentials instead of n^2
+            half = np.exp(-0.5 * (away / width) ** 2)
+            self._bell = np.concatenate([half[:0:-1], half])
+            sums = np.cumsum(half)
+            self._sums = sums + sums[::-1] - 1
         else:
             self._rows = np.exp(-0.5 * ((x[:, None] - x) / width) ** 2)
             self._sums = self._rows.sum(axis=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,7 +34,7 @@ class Column:
     >>> column.view().tolist(), len(column)
     ([2.0], 1)
 
-    To append is for one thread at a time, to view as well.
+    To append is for one thread at a time, and so is to view; they may be two.
     """
 
     def __init__(self) -> None:
@@ -50,14 +50,15 @@ class Column:
 
     def view(self, start: int = 0) -> Array:
         """The numbers from `start` on, read-only."""
-        if self._new:
-            size = len(self)
+        new = self._new[:]  # what comes meanwhile stays for the next view
+        if new:
+            size = self._size + len(new)
             if size > len(self._store):
                 store = np.empty(max(256, 2 * size))
                 store[: self._size] = self._store[: self._size]
                 self._store = store
-            self._store[self._size : size] = self._new
-            del self._new[:]
+            self._store[self._size : size] = new
+            del self._new[: len(new)]
             self._size = size
         view = self._store[start : self._size]
         view.flags.writeable = False
@@ -65,24 +66,44 @@ class Column:
 
 
 class Series:
-    """Step, LR and value, appended together; their moving averages, kept as they grow.
+    """LR and value of each step at which a measure was taken, and its moving averages.
 
     >>> series = Series()
     >>> series.append(0, 1e-3, 2.0), series.append(1, 1e-2, 1.0)
     (None, None)
     >>> series.smooth(0.5).round(3).tolist()
     [2.0, 1.333]
+
+    Parameters
+    ----------
+    every
+        Whether it is taken at every step: LR and value may then be appended to their
+        columns, in this order.
     """
 
-    def __init__(self) -> None:
-        self.steps, self.lrs, self.values = Column(), Column(), Column()
+    def __init__(self, every: bool = False) -> None:
+        self.lrs, self.values = Column(), Column()
+        self._steps = None if every else Column()
         self._averages: dict[float, _Average] = {}
 
-    def append(self, step: int, lr: float, value: float) -> None:
+    @property
+    def steps(self) -> Array:
+        """The step of each value."""
+        if self._steps is None:
+            return np.arange(float(len(self.values)))
+        return self._steps.view()
+
+    def append(self, step: float, lr: float, value: float) -> None:
         """Record the value at one more step."""
-        self.steps.append(step)
+        if self._steps is not None:
+            self._steps.append(step)
         self.lrs.append(lr)
         self.values.append(value)
+
+    def view(self) -> tuple[Array, Array]:
+        """LRs and values, as many of each, also while it grows."""
+        values = self.values.view()
+        return self.lrs.view()[: len(values)], values
 
     def smooth(self, beta: float) -> Array:
         """The moving average of the values; see `Curve.smooth`."""
@@ -94,11 +115,13 @@ class Series:
         return average.column.view()
 
     def record(self) -> dict[str, list[float]]:
-        """The three columns as lists, for a file."""
-        return {name: column.view().tolist() for name, column in self._columns()}
+        """Steps, LRs and values as lists, for a file."""
+        lrs, values = self.view()
+        steps = self.steps[: len(values)]
+        return {"step": steps.tolist(), "lr": lrs.tolist(), "value": values.tolist()}
 
     @classmethod
-    def of(cls, record: dict[str, list[Any]]) -> Series:
+    def of(cls, record: Mapping[str, Any], every: bool = False) -> Series:
         """The series that a record is of.
 
         Raises
@@ -106,19 +129,14 @@ class Series:
         LookupError, TypeError, ValueError
             If it is none.
         """
-        series = cls()
-        for name, column in series._columns():
-            for value in record[name]:
-                column.append(number(value))
-        steps = series.steps.view()
-        if not len(steps) == len(series.lrs) == len(series.values):
-            raise ValueError("columns of different length")
-        if not (np.diff(steps) > 0).all():
+        series = cls(every)
+        columns = (record[name] for name in ("step", "lr", "value"))
+        steps, lrs, values = ([*map(number, column)] for column in columns)
+        for step, lr, value in zip(steps, lrs, values, strict=True):
+            series.append(step, lr, value)
+        if not (np.diff(steps) > 0).all() or (every and steps != [*range(len(steps))]):
             raise ValueError("steps that do not grow")
         return series
-
-    def _columns(self) -> list[tuple[str, Column]]:
-        return [("step", self.steps), ("lr", self.lrs), ("value", self.values)]
 
 
 class _Average:

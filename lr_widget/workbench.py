@@ -29,9 +29,10 @@ from .session import Session
 from .still import Still
 from .trials import Trials
 
-#: Frames published per second at most; the last one always is. Where a frame takes the
-#: CPU more than a fiftieth of the time between two there are fewer, but one a second.
-_RATE, _SHARE, _SLOWEST = 15, 0.02, 1.0
+#: Frames published per second at most; the last one always is. There are fewer, but one
+#: a second, where they would take the CPU more than a fiftieth of the time: a hundredth
+#: where a step takes 2 ms, and the less the shorter it is, so that none is held up.
+_RATE, _SHARE, _BRIEF, _SLOWEST = 15, 0.02, 2e-3, 1.0
 
 #: The options that a file has: how a curve is drawn, not what part of it is seen.
 _SAVED = ("beta", "measure", "y_log", "regions", "levels", "snap")
@@ -78,7 +79,8 @@ class Workbench(ipywidgets.VBox):
         # Puts back what was before the last fit, and the history of then.
         self._way_back: tuple[Callable[[], None], Curve] | None = None
         self._picks: list[float] = []  # since the last range test, the newest last
-        self._due = -math.inf
+        # When the next frame is due; when the last was shown, and after how many steps.
+        self._due, self._shown = -math.inf, (-math.inf, 0)
         self._grown: Sweep | None = None
         self._closed = False
         self._errors: list[BaseException] = []
@@ -475,7 +477,9 @@ class Workbench(ipywidgets.VBox):
                 self._board.grow(self._grown)
             self._panel.show_progress(self._job, self.state, self._made, self._total)
         took = time.thread_time() - busy  # with the message: it is sent by now
-        self._due = begun + min(max(1 / _RATE, took / _SHARE), _SLOWEST)
+        (since, before), self._shown = self._shown, (begun, self._made)
+        step = (begun - since) / max(self._made - before, 1)
+        self._due = begun + _gap(took, step)
 
     def _paint_pick(self) -> None:
         """Publish what depends on the pick: not the curve, nor its suggestions."""
@@ -558,6 +562,12 @@ class Workbench(ipywidgets.VBox):
                 return "No lr is suggested: do as is said above, or pick one by eye."
             return "Take a suggestion, or click the curve to pick a lr."
         return f"Picked: lr {lr_text(self.lr)}. Fit trains with it as max_lr."
+
+
+def _gap(took: float, step: float) -> float:
+    """Seconds to the next frame, by the CPU seconds of one and those of a step."""
+    gap = took / _SHARE * (1 + _BRIEF / max(step, 1e-9))
+    return min(max(1 / _RATE, gap), _SLOWEST)
 
 
 def _checked_lr(lr: float) -> float:

@@ -11,6 +11,7 @@ from ipywidgets.widgets.widget import _instances
 from torch import nn
 
 from lr_widget import Curve, LRFinder, Task, fit_one_cycle, range_test
+from lr_widget.workbench import _gap
 
 
 @pytest.fixture
@@ -60,6 +61,16 @@ def test_the_chart_ends_up_with_every_point_of_the_curve(finder):
     finder.range_test().wait(20)
     assert np.array_equal(finder._board.chart.raw.y, finder.curve.losses)
     assert finder._panel._bar.value == 40
+
+
+@pytest.mark.parametrize("took", [1e-5, 1e-3, 5e-3])
+@pytest.mark.parametrize("step", [5e-4, 2e-3, 0.02, 10.0])
+def test_frames_take_a_fiftieth_of_the_time_at_most_and_less_of_short_steps(took, step):
+    gap = _gap(took, step)
+    assert 1 / 15 <= gap <= 1.0
+    most = {5e-4: 0.004, 2e-3: 0.01}.get(step, 0.02)
+    assert gap == 1.0 or took / gap <= most
+    assert _gap(took, 0.0) == 1.0
 
 
 def test_range_test_returns_at_once_and_says_running(gated):
