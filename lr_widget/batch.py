@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
 from .readback import Number, fetched, pending
 
@@ -41,6 +42,8 @@ def moved(batch: Any, device: torch.device) -> Any:
 @cache
 def _has_non_blocking(kind: Any) -> bool:
     """Whether `.to` of such a batch takes `non_blocking`, as Hugging Face's does."""
+    if issubclass(kind, PackedSequence):  # it hands on all that it is given
+        return True
     try:
         return "non_blocking" in inspect.signature(kind.to).parameters
     except (TypeError, ValueError, AttributeError):
@@ -53,7 +56,7 @@ def arrived(batch: Any, device: torch.device) -> Any:
     Raises
     ------
     ValueError
-        If it cannot be; that there is no memory left is said as it is.
+        If it cannot be; what the device itself tells is said as it is.
     """
     if type(batch) in (tuple, list):
         cpu = device.type == "cpu"
@@ -71,6 +74,8 @@ def arrived(batch: Any, device: torch.device) -> Any:
     except torch.OutOfMemoryError:
         raise
     except Exception as error:
+        if str(error).startswith("CUDA error"):
+            raise  # of a step before: CUDA tells of it at the next call, whatever it is
         raise ValueError(
             f"loader gave a batch of type {type(batch).__name__} that cannot be moved"
             f" to {device} ({error}): let its collate_fn give tensors, or"

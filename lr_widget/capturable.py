@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import SGD, Optimizer
+from torch.nn.parameter import is_lazy
+from torch.optim import SGD, Optimizer, Rprop
 
 
 def check(optimizer: Optimizer) -> None:
@@ -20,7 +21,8 @@ def check(optimizer: Optimizer) -> None:
     groups = optimizer.param_groups
     theirs = type(optimizer).__module__.startswith("torch.optim")
     capturable = all("capturable" in group for group in groups)
-    if theirs and not capturable and not isinstance(optimizer, SGD):
+    captured = capturable and not isinstance(optimizer, Rprop)  # asks for its LR
+    if theirs and not captured and not isinstance(optimizer, SGD):
         raise ValueError(
             f"cuda_graph cannot capture {type(optimizer).__name__}, which reads its LR"
             " or counts its steps on the CPU: use SGD, Adam, AdamW, RMSprop or another"
@@ -77,7 +79,9 @@ def _begin(optimizer: Optimizer, group: dict[str, Any]) -> None:
 
     With dampening it begins otherwise, and is left alone.
     """
-    if not group["momentum"] or group["dampening"]:
+    # Lazy parameters get theirs from the first step, all of them.
+    lazy = any(is_lazy(parameter) for parameter in group["params"])
+    if not group["momentum"] or group["dampening"] or lazy:
         return
     for parameter in group["params"]:
         if parameter.requires_grad:

@@ -147,7 +147,7 @@ class Checkpoint:
         made, hook = self.made, self._hook
         state = {
             "fit": self._likeness(),
-            "losses": torch.tensor(made.losses, dtype=torch.float64),
+            "losses": torch.tensor(made.losses, dtype=torch.float64, device="cpu"),
             "epochs": [plain(asdict(epoch), "epochs") for epoch in made.epochs],
             "seconds": made.seconds,
             "state": kept(self._task),

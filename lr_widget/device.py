@@ -17,14 +17,15 @@ def home(
     Raises
     ------
     ValueError
-        If there is no such device, or the model lies on several.
+        If there is no such device here, or the model lies on several.
     """
     if device is not None:
         try:
-            return torch.device(device)
-        except RuntimeError as error:
+            return _numbered(device)
+        except Exception as error:
             raise ValueError(
-                f'device must be one that torch knows, not {device!r}: try "cpu"'
+                f"device must be one that torch finds here, not {device!r} ({error}):"
+                ' try "cpu"'
             ) from error
     places = {tensor.device for tensor in parameters}
     if len(places) > 1:
@@ -35,8 +36,13 @@ def home(
         )
     (place,) = places
     if place.type in ("cpu", "meta") and torch.accelerator.is_available():
-        return torch.accelerator.current_accelerator() or place
+        return _numbered(torch.accelerator.current_accelerator() or place)
     return place
+
+
+def _numbered(device: torch.device | str) -> torch.device:
+    """A device as its tensors tell it: they are on "cuda:0", which is not "cuda"."""
+    return torch.empty(0, device=device).device
 
 
 def at(module: nn.Module, device: torch.device) -> bool:

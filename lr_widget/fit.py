@@ -14,7 +14,7 @@ from .checkpoint import Checkpoint
 from .curve import Epoch, Point
 from .loader import has_state
 from .plan import Plan
-from .readback import Readback
+from .readback import Readback, fetched
 from .task import Task
 
 #: Called with each finished Point, in the thread that trains.
@@ -250,7 +250,7 @@ def _set_momentums(task: Task, momentums: list[float]) -> None:
 def _lent(task: Task) -> Iterator[None]:
     """Lend the optimizer's LRs and momentums; on leaving they are as they were."""
     groups = task.optimizer.param_groups
-    lrs = [float(group["lr"]) for group in groups]
+    lrs = fetched([group["lr"] for group in groups])
     own = []
     for group in groups:
         for key in {"momentum", "betas"} & set(group):

@@ -42,7 +42,8 @@ class Graph:
     epoch, say. Where every batch has a shape of its own nothing is gained.
 
     It costs device memory: the batches of one step once more, and the activations and
-    gradients of one step in a pool that nothing else can use until it is left. The
+    gradients of one step in a pool that nothing else can use until it is left; of a
+    capture that failed, some of that stays torch's (2.13) until the process ends. The
     optimizer takes torch's `foreach` or fused implementation, which is the default on
     CUDA or equal to it but for rounding; the LR is rounded to float32. The capture
     waits once for all that the device does, for other threads too. While it lasts, for
@@ -136,16 +137,22 @@ class Graph:
         with torch.inference_mode(False), torch.no_grad():
             self._static = [placed(batch, task.device) for batch in window]
 
+        failed: list[Exception] = []
+
         def step() -> Tensor:
             # Weights that an autocast has cast before would be cast no more.
             torch.clear_autocast_cache()
-            return task.update(iter(self._static))
+            try:
+                return task.update(iter(self._static))
+            except Exception as error:
+                failed.append(error)  # the end of a broken capture fails as well
+                raise
 
         before = on_host(task.optimizer)
         try:
             replay = recorder.record(step)
         except Exception as error:
-            cause = _first(error)
+            cause = failed[0] if failed else error
             raise RuntimeError(
                 f"cuda_graph could not capture the step ({cause}): leave cuda_graph"
                 " out, or take out of model, loss_fn, hooks and optimizer what waits"
@@ -180,10 +187,3 @@ def _check(task: Task) -> None:
                 f" {type(module).__name__} with sparse=False{out}"
             )
     check(task.optimizer)
-
-
-def _first(error: BaseException) -> BaseException:
-    """The error that began it: the end of a broken capture fails as well."""
-    while error.__context__ is not None:
-        error = error.__context__
-    return error

@@ -34,8 +34,8 @@ def likeness(task: Task, plan: Plan, *, with_state: bool) -> dict[str, Any]:
             for name, each in weights(task).items()
         },
         "params of the groups": [len(g["params"]) for g in optimizer.param_groups],
-        "LR": torch.tensor(plan.lrs),
-        "momentum": None if momentums is None else torch.tensor(momentums),
+        "LR": _table(plan.lrs),
+        "momentum": None if momentums is None else _table(momentums),
         "accumulate": task.accumulate,
         "clip_norm": plain(task.clip_norm, "clip_norm"),
         "autocast": str(task.autocast),
@@ -43,6 +43,11 @@ def likeness(task: Task, plan: Plan, *, with_state: bool) -> dict[str, Any]:
         "generators": drawers(task),
         "a state of on_step": with_state,
     }
+
+
+def _table(values: Any) -> Tensor:
+    """A row per step, in memory, also under another default device."""
+    return torch.tensor(values, device="cpu")
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:

@@ -10,6 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from torch.optim import Optimizer
 
+from .readback import fetched
+
 #: One LR for all groups, discriminative ones, or a list of one per group.
 MaxLR: TypeAlias = float | slice | Sequence[float]
 
@@ -47,7 +49,7 @@ def peaks(max_lr: MaxLR, optimizer: Optimizer | None = None) -> list[float]:
     peak = positive("max_lr", max_lr, _CURVE)
     if optimizer is None:
         return [peak]
-    lrs = [float(group["lr"]) for group in optimizer.param_groups]
+    lrs = fetched([group["lr"] for group in optimizer.param_groups])
     highest = max(lrs)
     return [peak * (lr / highest if highest > 0 else 1.0) for lr in lrs]
 

@@ -115,6 +115,17 @@ class _Event:
         self._event.synchronize()
 
 
+def waited(device: torch.device) -> None:
+    """Wait until a GPU has done what this thread's stream was asked to; others go on.
+
+    No synchronisation in the sense of `torch.cuda.set_sync_debug_mode`.
+    """
+    if device.type == "cuda":
+        event = _Event(device)
+        event.record()
+        event.wait()
+
+
 def pending(number: Any) -> Number:
     """The number, but as it is where a GPU computes it: to ask would make it wait."""
     if isinstance(number, Tensor) and number.is_cuda:

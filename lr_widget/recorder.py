@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from threading import Lock
 
 import torch
 from torch import Tensor
@@ -11,6 +12,12 @@ from torch import Tensor
 #: Streams that no Graph uses now: cuBLAS keeps a workspace, up to 32 MiB, for each
 #: stream that it has ever seen.
 _idle: dict[torch.device, list[torch.cuda.Stream]] = {}
+
+#: torch takes one capture at a time in a process.
+_capturing = Lock()
+
+#: Graphs whose capture failed.
+_broken: list[torch.cuda.CUDAGraph] = []
 
 
 class Recorder:
@@ -20,8 +27,6 @@ class Recorder:
     """
 
     def __init__(self, device: torch.device) -> None:
-        if device.index is None:
-            device = torch.device("cuda", torch.cuda.current_device())
         self._device, self._idle = device, _idle.setdefault(device, [])
         try:
             self._stream = self._idle.pop()
@@ -54,16 +59,24 @@ class Recorder:
             try:
                 # A notebook's other cells may allocate meanwhile: only what this
                 # thread does is watched.
-                with torch.cuda.graph(
-                    graph, stream=self._stream, capture_error_mode="thread_local"
+                with (
+                    _capturing,
+                    _unwatched(),
+                    _any_stream(),
+                    torch.cuda.graph(
+                        graph, stream=self._stream, capture_error_mode="thread_local"
+                    ),
                 ):
                     loss = function()
             except BaseException:
                 # The generator may believe that a capture goes on, and refuse; and
-                # nobody is to be given this stream.
+                # nobody is to be given this stream, nor this graph's memory: torch's
+                # allocator may know the graph still.
                 self._idle = []
+                self._end(graph)
                 generator.graphsafe_set_state(spare)
                 graph.reset()  # now: the error's traceback holds it
+                _broken.append(graph)
                 raise
         self._graph = graph
 
@@ -72,6 +85,13 @@ class Recorder:
             return loss.clone()  # the next replay overwrites it
 
         return replay
+
+    def _end(self, graph: torch.cuda.CUDAGraph) -> None:
+        """End a capture that began, but was not entered."""
+        with torch.cuda.stream(self._stream):
+            if torch.cuda.is_current_stream_capturing():
+                with suppress(RuntimeError):
+                    graph.capture_end()
 
     def close(self) -> None:
         """Wait until all is done, and free the graph and its memory."""
@@ -83,3 +103,38 @@ class Recorder:
             self._graph.reset()
         self._graph = None
         self._idle.append(self._stream)
+
+
+@contextmanager
+def _unwatched() -> Iterator[None]:
+    """Let a capture begin under `set_sync_debug_mode`: torch 2.13 waits there, once.
+
+    What waits in the capture itself is an error of CUDA's anyway.
+    """
+    mode = torch.cuda.get_sync_debug_mode()
+    if mode:
+        torch.cuda.set_sync_debug_mode(0)
+    try:
+        yield
+    finally:
+        if mode:
+            torch.cuda.set_sync_debug_mode(mode)
+
+
+@contextmanager
+def _any_stream() -> Iterator[None]:
+    """Let autograd forget the stream on which a weight was first used.
+
+    It remembers that while somebody holds an output or a loss, as a notebook's `Out`
+    does, and will not mix it with the stream of a capture. torch before 2.13 cannot.
+    """
+    ask = getattr(torch._C, "_override_stale_capture_stream", None)
+    if ask is None:
+        yield
+        return
+    before = ask()
+    torch.autograd.graph.set_override_stale_capture_stream(True)
+    try:
+        yield
+    finally:
+        torch.autograd.graph.set_override_stale_capture_stream(before)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import random
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from .loader import has_state, owners
+from .readback import waited
 from .task import Task
 from .undo import (
     Seen,
@@ -25,6 +26,8 @@ from .undo import (
     position,
     workers,
 )
+
+_CPU = torch.device("cpu")
 
 
 def restored(task: Task, device: str = "cpu") -> AbstractContextManager[None]:
@@ -72,7 +75,7 @@ def restored(task: Task, device: str = "cpu") -> AbstractContextManager[None]:
         What the block raises, after everything has been put back.
     """
     seen = Seen(_place(device))
-    return _put_back([*_parts(task, seen), _resets(task, seen)])
+    return _put_back([*_parts(task, seen), _resets(task, seen)], task.device)
 
 
 def remembered(
@@ -121,10 +124,10 @@ def remembered(
     seen = Seen(_place(device), lent=False)
     undos = [undo for part in _parts(task, seen) for undo in part]
     undos += [position(owner) for owner in owners if has_state(owner)]
+    waited(task.device)
 
     def put_back() -> None:
-        with _put_back([iter(undos)]):
-            pass
+        _undo(undos, task.device)
 
     return put_back
 
@@ -173,28 +176,40 @@ def adjusted(task: Task) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def _put_back(parts: Iterable[Iterator[Undo]]) -> Iterator[None]:
+def _put_back(
+    parts: Iterable[Iterator[Undo]], device: torch.device = _CPU
+) -> Iterator[None]:
+    """Put back on leaving; `device` is the one whose tensors are copied to the CPU."""
     undos: list[Undo] = []
     try:
         for part in parts:
             for undo in part:
                 undos.append(undo)
+        waited(device)
         yield
     finally:
-        _undo(undos)
+        _undo(undos, device)
 
 
-def _undo(undos: list[Undo]) -> None:
-    """Put back the last one first; one that fails does not keep the others from it."""
+def _undo(undos: list[Undo], device: torch.device) -> None:
+    """Put back the last one first; one that fails does not keep the others from it.
+
+    Raises
+    ------
+    BaseException
+        What the first that failed raised: of a broken device each would.
+    """
+    failed: BaseException | None = None
+    for undo in reversed(undos):
+        try:
+            undo()
+        except BaseException as error:
+            failed = failed or error
     try:
-        while undos:
-            undos.pop()()
-    except BaseException:
-        # A stack of all from the start would do it too, at 2 us for each.
-        with ExitStack() as rest:
-            for undo in undos:
-                rest.callback(undo)
-        raise
+        waited(device)  # it may read the copies until then
+    finally:
+        if failed is not None:
+            raise failed
 
 
 # The parts ----------------------------------------------------------------------------

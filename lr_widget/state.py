@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from .batch import moved
+from .readback import waited
 from .task import Task
+from .undo import copy_of
 
 #: What lies in a file as it is; of other types these are made.
 _PLAIN = (type(None), bool, int, float, str, bytes, torch.dtype, torch.Size)
@@ -80,11 +82,13 @@ def weights(task: Task) -> dict[str, Tensor]:
 
 def copied(task: Task) -> dict[str, Tensor]:
     """A copy of `weights` on the CPU."""
-    return {
-        name: tensor.detach().to("cpu", copy=True)
+    found = {
+        name: copy_of(tensor.detach(), "cpu")
         for name, tensor in weights(task).items()
         if not is_lazy(tensor)
     }
+    waited(task.device)
+    return found
 
 
 def fill(task: Task, values: Mapping[str, Tensor]) -> None:
@@ -98,7 +102,8 @@ def fill(task: Task, values: Mapping[str, Tensor]) -> None:
             if stride == 0 and tensor.size(dim) > 1:  # elements that share memory
                 tensor, value = tensor.narrow(dim, 0, 1), value.narrow(dim, 0, 1)
         with torch.inference_mode(tensor.is_inference()), torch.no_grad():
-            tensor.copy_(value)
+            tensor.copy_(value, non_blocking=tensor.is_cuda)
+    waited(task.device)  # it may read the values until then
 
 
 def kept(task: Task) -> dict[str, Any]:

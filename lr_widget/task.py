@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -26,6 +27,7 @@ from .device import apart, at, home
 from .freezing import Freezing, norms
 from .metric import Metric as Metric
 from .metric import begun, gathered, measured, named, settled
+from .readback import Readback, pending
 from .surroundings import Surroundings as Surroundings
 from .update import Update, check_update
 
@@ -267,10 +269,14 @@ class Task:
         if not torch.is_grad_enabled() or torch.is_inference_mode_enabled():
             with torch.inference_mode(False), torch.enable_grad():
                 return self.update(batches, count, tally)
-        if count == 1 and tally is None:  # the usual one, as short as it gets
-            update = self._update
-            return update.step([update.add(self._loss(next(batches)), 0, 1)])
-        return self._updated(batches, count, tally)
+        try:
+            if count == 1 and tally is None:  # the usual one, as short as it gets
+                update = self._update
+                return update.step([update.add(self._loss(next(batches)), 0, 1)])
+            return self._updated(batches, count, tally)
+        except torch.OutOfMemoryError as error:
+            _let_go(error)
+            raise
 
     def loss_of(self, batch: Any) -> Tensor:
         """Loss of a batch as a step computes it, but no step: a detached scalar tensor.
@@ -306,16 +312,23 @@ class Task:
         ValueError
             If there is no batch.
         """
-        tally = Tally()
+        tally, pace = Tally(), Readback[None]()
         with self.mode(train=False), torch.no_grad():
             begun(self.metrics)
             for batch in batches:
                 if stopping():
                     return None
-                batch = arrived(batch, self.device)
-                output, target, loss = self._forward(batch)
-                values = measured(self.metrics, output, target)
+                try:
+                    batch = arrived(batch, self.device)
+                    output, target, loss = self._forward(batch)
+                    values = measured(self.metrics, output, target)
+                except torch.OutOfMemoryError as error:
+                    _let_go(error)
+                    raise
                 tally.add({"loss": loss, **values}, samples(batch))
+                # No further ahead of a GPU than in training: a Stop waits for it.
+                pace.send(None, [pending(loss)])
+                pace.arrived()
             if not tally.count:
                 raise ValueError("valid_loader gave no batch: leave it out or fill it")
             tally.settle(gathered(self.metrics))
@@ -379,6 +392,11 @@ class Task:
             return made(self.model, batch, self.loss_fn, self.target_key)
         with torch.autocast(self.device.type, dtype=self.autocast):
             return made(self.model, batch, self.loss_fn, self.target_key)
+
+
+def _let_go(error: torch.OutOfMemoryError) -> None:
+    """Have it hold no activations: whoever shows the error would hold them as well."""
+    traceback.clear_frames(error.__traceback__)
 
 
 def _stepped(step: Callable[[nn.Module, Any], Tensor]) -> Callable[..., Any]:

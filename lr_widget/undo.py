@@ -91,30 +91,31 @@ def _kept(tensor: Tensor, place: str | None) -> Undo:
     for dim, stride in enumerate(strides):
         if stride == 0 and tensor.size(dim) > 1:
             tensor = tensor.detach().narrow(dim, 0, 1)
-    copied = _copy(tensor.detach(), place)
+    values = copy_of(tensor.detach(), place)
 
     def put_back() -> None:
         if torch.is_inference_mode_enabled() is tensor.is_inference():
-            _write(tensor, copied)
+            _write(tensor, values)
             return
         with torch.inference_mode(tensor.is_inference()):
-            _write(tensor, copied)
+            _write(tensor, values)
 
     return put_back
 
 
-def _write(tensor: Tensor, copied: Tensor) -> None:
+def _write(tensor: Tensor, values: Tensor) -> None:
     with torch.no_grad():
-        tensor.copy_(copied, non_blocking=tensor.is_cuda)
+        tensor.copy_(values, non_blocking=tensor.is_cuda)
 
 
-def _copy(tensor: Tensor, place: str | None) -> Tensor:
-    """A copy at a place, of exactly the tensor's size."""
+def copy_of(tensor: Tensor, place: str | None) -> Tensor:
+    """A copy at a place (None: beside it), of exactly the tensor's size.
+
+    From CUDA to the CPU it is complete once the device has been `waited` for.
+    """
     strided = type(tensor) is Tensor and tensor.layout is torch.strided
     if place == "cpu" and tensor.is_cuda and strided:
         # Not pinned: torch rounds pinned memory up to a power of two, and keeps it.
-        # Into other memory CUDA has written all when the call returns, and out of it,
-        # when it is put back, it has read all: no stream need be waited for.
         return torch.empty_like(tensor, device="cpu").copy_(tensor, non_blocking=True)
     return tensor.to(place or tensor.device, copy=True)
 

@@ -6,6 +6,7 @@ HYPOTHESIS_PROFILE=deep is for a long look.
 import os
 
 import pytest
+import torch
 from driving import gated_finder
 from hypothesis import HealthCheck, settings
 
@@ -18,6 +19,13 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
+
+
+@pytest.fixture(autouse=True)
+def _on_the_cpu(request, monkeypatch):
+    """Where there is a GPU only the tests of it use it: the others are of the CPU."""
+    if request.node.get_closest_marker("gpu") is None:
+        monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from torch.nn.utils.rnn import pack_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from lr_widget.batch import moved, own_loss, samples
 
@@ -82,6 +82,13 @@ def test_a_packed_sequence_moves_as_torch_moves_it():
     result = moved(packed, torch.device("meta"))
     assert result.data.device.type == "meta"
     assert result.batch_sizes.device == CPU  # torch wants them there
+
+
+def test_a_packed_sequence_goes_to_a_gpu_without_waiting(monkeypatch):
+    asked = []
+    monkeypatch.setattr(PackedSequence, "to", lambda *_, **kw: asked.append(kw))
+    moved(pack_sequence([torch.ones(3, 2)]), torch.device("cuda"))
+    assert asked == [{"non_blocking": True}]
 
 
 @pytest.mark.parametrize(

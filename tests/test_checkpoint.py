@@ -807,3 +807,23 @@ def test_a_hook_whose_state_is_no_plain_data_is_refused_at_once(tmp_path):
     with pytest.raises(ValueError, match=r"on_step\['kept'\]\[0\] is a object, which"):
         fit.start()
     assert os.listdir(tmp_path) == []
+
+
+def test_a_file_is_taken_up_whatever_the_default_device(tmp_path):
+    def task():
+        seeded()
+        model = nn.Linear(4, 1)
+        data = [(torch.ones(2, 4), torch.ones(2, 1))] * 3
+        return Task(model, data, nn.MSELoss(), SGD(model.parameters(), lr=0.1))
+
+    one, other, path = task(), task(), tmp_path / "fit.ckpt"
+    begun = fit_one_cycle(one, max_lr=0.1, epochs=3, checkpoint=path)
+    for _ in range(5):
+        next(begun)
+    begun.close()
+    torch.set_default_device("meta")  # stands for a GPU
+    try:
+        points = list(fit_one_cycle(other, max_lr=0.1, epochs=3, checkpoint=path))
+    finally:
+        torch.set_default_device(None)
+    assert [point.step for point in points] == [*range(9)]

@@ -3,6 +3,7 @@
 No time is asserted; tests/benchmarks/cuda.py takes the figures.
 """
 
+import gc
 import threading
 from contextlib import contextmanager
 
@@ -15,7 +16,7 @@ from torch.amp import GradScaler
 from torch.optim import SGD, Adagrad, Adam, AdamW, RMSprop
 from torch.utils.data import DataLoader, TensorDataset
 
-from lr_widget import LRFinder, Task, fit_one_cycle, range_test, restored
+from lr_widget import Best, LRFinder, Task, fit_one_cycle, range_test, restored
 
 pytestmark = [
     pytest.mark.gpu,
@@ -119,7 +120,7 @@ def test_the_guard_of_these_tests_sees_a_wait():
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("kind", LOADERS)
 def test_a_sweep_does_not_wait_for_the_device(kind, recipe, cuda_graph):
-    task = subject("AdamW", LOADERS[kind](), used=2, **RECIPES[recipe])
+    task = subject("AdamW", LOADERS[kind](), used=2, dropout=0.5, **RECIPES[recipe])
     with nothing_waits():
         losses = sweep(task, cuda_graph=cuda_graph)
     assert len(losses) == 24
@@ -132,6 +133,27 @@ def test_a_sweep_waits_with_no_optimizer(optimizer, cuda_graph):
     with nothing_waits():
         losses = sweep(task, cuda_graph=cuda_graph)
     assert len(losses) == 24
+
+
+@GRAPH
+def test_a_sweep_reads_no_lr_that_lies_on_the_device(cuda_graph):
+    def made(model):
+        return AdamW(model.parameters(), lr=torch.tensor(1e-3).cuda(), capturable=True)
+
+    task = subject(made, used=2)
+    with nothing_waits():
+        losses = sweep(task, cuda_graph=cuda_graph)
+        points = list(fit_one_cycle(task, max_lr=1e-2, epochs=1))
+    assert (len(losses), len(points)) == (24, 6)
+
+
+def test_the_weights_of_the_best_epoch_come_without_a_synchronisation():
+    task = subject("AdamW", valid_loader=loader())
+    best = Best(task)
+    with nothing_waits():
+        list(fit_one_cycle(task, max_lr=1e-2, epochs=2, on_step=best))
+        best.restore()
+    assert task.validate()[0] == pytest.approx(best.epoch.valid_loss, rel=1e-4)
 
 
 def test_a_sweep_with_metrics_does_not_wait_for_the_device():
@@ -250,6 +272,7 @@ def test_a_second_sweep_and_a_fit_after_it_are_those_without_one(cuda_graph):
 
 
 def peak_of(function):
+    gc.collect()  # what other tests have left
     torch.cuda.synchronize()
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
@@ -276,6 +299,25 @@ def test_a_sweep_takes_no_more_device_memory_than_the_bare_loop():
     plain = peak_of(bare)
     assert plain > 4 * sum(p.nbytes for p in model.parameters())
     assert peak_of(lambda: list(range_test(task, num_iter=8))) < 1.01 * plain
+
+
+def test_a_sweep_that_found_no_memory_leaves_it_free_while_its_error_is_kept():
+    class Large(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body = net()
+
+        def forward(self, images):
+            kept = torch.ones(2**28, device="cuda", requires_grad=True) * 2  # 1 GiB
+            return self.body(images) + torch.empty(2**50, device="cuda") + kept
+
+    model = Large().cuda()
+    before = torch.cuda.memory_allocated()
+    task = Task(model, loader(), nn.CrossEntropyLoss(), SGD(model.parameters(), lr=0.1))
+    with pytest.raises(torch.OutOfMemoryError) as caught:
+        sweep(task)
+    assert caught.value.__traceback__ is not None
+    assert torch.cuda.memory_allocated() - before < 2**20
 
 
 def test_a_graph_leaves_no_memory_behind():
@@ -338,6 +380,14 @@ def test_the_batches_of_the_loader_are_not_written_to():
     torch.testing.assert_close(batches, before, rtol=0, atol=0)
 
 
+def test_a_held_output_does_not_spoil_the_capture():
+    task = subject("AdamW")
+    eager = sweep(task)
+    held = task.model(torch.randn(2, 1, 8, 8, device="cuda"))  # as a notebook's Out
+    assert sweep(task, cuda_graph=True) == pytest.approx(eager, rel=1e-3)
+    assert held.grad_fn is not None
+
+
 def refused(match, **kwargs):
     task = subject(**kwargs)
     with pytest.raises(ValueError, match=match) as caught:
@@ -394,21 +444,25 @@ def test_a_model_that_cannot_be_captured_says_so_and_leaves_the_device_in_order(
 
 
 class Mark:
-    """What a Slow model tells of its first pass; nothing of it is put back."""
+    """What a Slow model tells of its fourth pass; nothing of it is put back."""
 
     def __init__(self):
-        self.begun, self.done = threading.Event(), torch.cuda.Event()
+        self.begun, self.done, self.passes = threading.Event(), torch.cuda.Event(), 0
 
 
 class Slow(nn.Module):
-    """A model whose first forward pass keeps its stream busy for a second or so."""
+    """A model whose fourth forward pass keeps its stream busy for a second or so.
+
+    By then all kernels are loaded: to load one can hold up the whole device.
+    """
 
     def __init__(self, mark):
         super().__init__()
         self.body, self.mark = nn.Linear(4, 1), mark
 
     def forward(self, inputs):
-        if not self.mark.begun.is_set():
+        self.mark.passes += 1
+        if self.mark.passes == 4:
             torch.cuda._sleep(3_000_000_000)  # cycles
             self.mark.done.record()
             self.mark.stream = torch.cuda.current_stream()
@@ -424,7 +478,7 @@ def test_a_matmul_in_a_cell_does_not_wait_for_the_sweep():
     torch.cuda.synchronize()
     mark = Mark()
     batches = [(torch.randn(8, 4), torch.randn(8, 1))]
-    finder = LRFinder(Slow(mark).cuda(), batches, nn.MSELoss(), num_iter=5)
+    finder = LRFinder(Slow(mark).cuda(), batches, nn.MSELoss(), num_iter=8)
     run = finder.range_test()
     assert mark.begun.wait(LONG)
     torch.mm(factor, factor, out=product)

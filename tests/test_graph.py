@@ -32,7 +32,7 @@ from torch.optim import SGD, Adagrad, Adam, AdamW, NAdam, Optimizer, RMSprop, Sp
 from lr_widget import restored
 from lr_widget.capturable import prepare
 from lr_widget.graph import Graph
-from lr_widget.recorder import Recorder
+from lr_widget.recorder import Recorder, _any_stream, _unwatched
 
 WITH_CAPTURABLE = "adadelta", "adam", "adamax", "asgd", "nadam", "radam", "rmsprop"
 
@@ -174,6 +174,14 @@ def make(optimizer="SGD, momentum", loader=None, model=net, **kwargs):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_losses_and_weights_are_those_of_the_eager_task(optimizer):
     assert_same(lambda: make(optimizer))
+
+
+@pytest.mark.parametrize("optimizer", ["SGD, momentum", "AdamW"])
+def test_a_lazy_model_gets_its_shapes_from_the_first_step(optimizer):
+    def lazy():
+        return nn.Sequential(nn.Flatten(), nn.LazyLinear(CLASSES))
+
+    assert_same(lambda: make(optimizer, model=lazy))
 
 
 @pytest.mark.parametrize("used", ["SGD, used", "AdamW, used", "RMSprop, used"])
@@ -448,7 +456,7 @@ def test_sparse_gradients_are_refused_at_once():
     )
 
 
-@pytest.mark.parametrize("kind", [Adagrad, torch.optim.Adafactor])
+@pytest.mark.parametrize("kind", [Adagrad, torch.optim.Adafactor, torch.optim.Rprop])
 def test_optimizers_of_torch_without_capturable_are_refused_at_once(kind):
     refused("use SGD", optimizer=lambda model: kind(model.parameters()))
 
@@ -482,13 +490,20 @@ def test_batches_that_cannot_be_held_still_are_refused_with_the_first(target):
 def test_a_failed_capture_names_cuda_graph_and_its_first_cause():
     class Waits(Again):
         def record(self, function):
+            task.loss_fn = waits
             try:
-                raise NotImplementedError("a wait")
+                function()
             finally:
                 raise RuntimeError("the end of it")
 
+    def waits(*_):
+        try:
+            {}["what is not the cause"]
+        except KeyError:
+            raise NotImplementedError("a wait")  # noqa: B904
+
     task = make("AdamW, used")
-    before = fingerprint(task)
+    loss_fn, before = task.loss_fn, fingerprint(task)
     with (
         pytest.raises(RuntimeError, match=r"cuda_graph.*a wait.*leave cuda_graph") as e,
         restored(task),
@@ -496,7 +511,30 @@ def test_a_failed_capture_names_cuda_graph_and_its_first_cause():
     ):
         trained(task, graph.update)
     assert isinstance(e.value.__cause__, NotImplementedError)
+    task.loss_fn = loss_fn
     assert changes(before, fingerprint(task)) == []
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_in_a_capture_autograd_forgets_the_streams_of_before_and_only_there(before):
+    allowed = torch._C._override_stale_capture_stream
+    torch.autograd.graph.set_override_stale_capture_stream(before)
+    try:
+        with _any_stream():
+            assert allowed()
+        assert allowed() is before
+    finally:
+        torch.autograd.graph.set_override_stale_capture_stream(False)
+
+
+@pytest.mark.parametrize("mode", [0, 1, 2])
+def test_a_capture_is_not_watched_for_waits_and_what_follows_is(mode, monkeypatch):
+    modes = [mode]
+    monkeypatch.setattr(torch.cuda, "get_sync_debug_mode", lambda: modes[-1])
+    monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", modes.append)
+    with _unwatched():
+        assert modes[-1] == 0
+    assert modes == ([mode, 0, mode] if mode else [0])
 
 
 class Foreign(Optimizer):

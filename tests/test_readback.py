@@ -154,6 +154,17 @@ def test_numbers_that_are_here_make_no_event(clock):
     assert clock.events == []
 
 
+def test_a_validation_runs_no_further_ahead_than_a_sweep(late):
+    def loss_fn(output, target):
+        return nn.functional.mse_loss(output, target).as_subclass(Late)
+
+    subject = task(valid_loader=[(torch.ones(8, 4), torch.ones(8, 1))] * 20)
+    subject.loss_fn = loss_fn
+    subject.validate()
+    # Each but the last two is waited for on the way, and all once at the end.
+    assert late.waits >= 19
+
+
 # Sweep and fit ------------------------------------------------------------------------
 
 

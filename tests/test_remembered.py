@@ -291,6 +291,19 @@ def test_one_part_that_cannot_be_put_back_does_not_keep_the_others_from_it():
         assert hook.steps == [0]
 
 
+def test_of_many_parts_that_cannot_be_put_back_the_first_is_told_alone():
+    class Broken(Average):
+        def load_state_dict(self, state):
+            raise Blown(self)
+
+    hooks = [Broken(), Broken(), Broken()]
+    put_back = remembered(subject("cnn", "AdamW, used"), owners=hooks)
+    with pytest.raises(Blown) as caught:
+        put_back()
+    assert caught.value.args == (hooks[-1],)  # the last one is put back first
+    assert caught.value.__context__ is None
+
+
 def test_a_metric_gets_back_what_it_had_gathered():
     metric = Gathered()
     task = subject(metrics={"m": metric}, valid_loader=batches(2))

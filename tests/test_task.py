@@ -287,6 +287,11 @@ def test_a_device_that_is_asked_for_is_taken():
     assert subject(device="cpu").device == torch.device("cpu")
 
 
+def test_a_device_is_known_by_the_name_that_its_tensors_have():
+    task = subject(device="cpu:0")
+    assert task.device == next(task.model.parameters()).device == torch.device("cpu")
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("optimizer", ["SGD, used", "AdamW, used", "RMSprop, used"])

@@ -1,6 +1,8 @@
 """Accumulating, clipping, autocast, GradScaler: a plain loop's weights."""
 
+import gc
 import math
+import weakref
 from itertools import islice
 
 import pytest
@@ -368,6 +370,64 @@ def test_memory_that_runs_out_while_a_batch_is_moved_stays_that_error():
     task = Task(cnn(), [(Full(), Full())], nn.CrossEntropyLoss())
     with pytest.raises(torch.OutOfMemoryError):
         list(range_test(task, num_iter=3))
+
+
+class Asserted:
+    def to(self, device):
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+
+def test_what_a_gpu_tells_late_is_not_put_down_to_the_batch():
+    task = Task(cnn(), [(Asserted(), Asserted())], nn.CrossEntropyLoss())
+    with pytest.raises(RuntimeError, match="CUDA error: device-side assert"):
+        list(range_test(task, num_iter=3))
+
+
+class Large(nn.Module):
+    """A model that finds no memory after its first layer."""
+
+    def __init__(self, place, note):
+        super().__init__()
+        self.body, self.place, self.note = nn.Linear(4, 1), place, note
+
+    def forward(self, inputs):
+        hidden = self.body(inputs)
+        self.note(weakref.ref(hidden))
+        if self.place == "forward" or not torch.is_grad_enabled():
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return NoRoom.apply(hidden)
+
+
+class NoRoom(torch.autograd.Function):
+    """A layer that finds none on its way back."""
+
+    @staticmethod
+    def forward(ctx, hidden):
+        ctx.save_for_backward(hidden)
+        return hidden.clone()
+
+    @staticmethod
+    def backward(ctx, grad):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("place", ["forward", "validation", "backward"])
+def test_an_error_of_no_memory_holds_no_activations(place, accumulate):
+    made, batch = [], (torch.ones(2, 4), torch.ones(2, 1))
+    model = Large(place, made.append)
+    task = Task(
+        model, [batch], nn.MSELoss(), valid_loader=[batch], accumulate=accumulate
+    )
+    train = task.validate if place == "validation" else range_test(task).__next__
+    gc.disable()
+    try:
+        with pytest.raises(torch.OutOfMemoryError) as caught:
+            train()
+        assert [hidden() for hidden in made] == [None]
+        assert caught.value.__traceback__ is not None
+    finally:
+        gc.enable()
 
 
 STEPS = {
