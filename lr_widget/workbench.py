@@ -343,11 +343,16 @@ class Workbench(ipywidgets.VBox):
 
     def _become_set(self, session: Session) -> None:
         """Have its pick and settings, whose observers are called under no lock."""
+        said = self._said
         self.cycle.take(session.cycle.arguments())
         for name, value in session.options.items():
             if name != "measure" or value in self.options.measures:
                 self.options.set_trait(name, value)
         self.lr = session.lr
+        with self._lock:
+            if self._run is None:  # else an observer has started one
+                self._said = said  # which the pick has cleared
+                self._panel.show_hint(self._hint())
 
     def _forget_run(self, hint: str) -> None:
         """Have no run any more, as at the start; `hint` says why."""

@@ -272,8 +272,10 @@ def test_the_hint_goes_on_from_the_curve_in_front_also_where_none_was_run(calm):
     new.close()
 
 
-def test_the_hint_of_a_file_that_is_loaded_has_words_of_its_own(calm, tmp_path):
+@pytest.mark.parametrize("lr", [None, 1e-2])
+def test_the_hint_of_a_file_that_is_loaded_has_words_of_its_own(calm, lr, tmp_path):
     calm.range_test(num_iter=100).wait(LONG)
+    calm.lr = lr
     calm.save(tmp_path / "finder.json")
     calm.load(tmp_path / "finder.json")
     assert calm._panel._hint.value.startswith("This is what was saved")

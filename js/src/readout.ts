@@ -53,7 +53,8 @@ export function spoken(
 /// The text in lines of at most `columns` characters; a longer word has its own.
 export function wrapped(text: string, columns: number): string[] {
   const lines: string[] = [];
-  for (const word of text.split(/\s+/).filter(Boolean)) {
+  // Not at a space that does not break, as before a %.
+  for (const word of text.split(/[ \n]+/).filter(Boolean)) {
     const last = lines.at(-1);
     if (last !== undefined && last.length + 1 + word.length <= columns) {
       lines[lines.length - 1] = `${last} ${word}`;

@@ -75,4 +75,5 @@ test('wrapped(text, columns) breaks between words, and never within one', () => 
   ]);
   expect(wrapped('indivisible word', 4)).toEqual(['indivisible', 'word']);
   expect(wrapped('', 9)).toEqual([]);
+  expect(wrapped('down to 95\u00a0%', 9)).toEqual(['down to', '95\u00a0%']);
 });
