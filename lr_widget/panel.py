@@ -116,7 +116,7 @@ class Panel:
         if state == "running":
             speed = self._pace.mark(made)
             if speed:
-                said.append(f"{speed:,.3g} steps/s")
+                said.append(f"{float(f'{speed:.3g}'):,g} steps/s")
                 said.append(f"{_duration((total - made) / speed)} left")
         else:
             self._pace.rest()

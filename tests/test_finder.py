@@ -73,6 +73,17 @@ def test_frames_take_a_fiftieth_of_the_time_at_most_and_less_of_short_steps(took
     assert _gap(took, 0.0) == 1.0
 
 
+@pytest.mark.parametrize(
+    ("steps", "told"), [(2, "0.2"), (123, "12.3"), (18_345, "1,830"), (7e5, "70,000")]
+)
+def test_the_speed_is_told_as_people_write_it(finder, steps, told, monkeypatch):
+    clock = iter([100.0, 110.0])
+    monkeypatch.setattr("lr_widget.panel.time.monotonic", lambda: next(clock))
+    for made in (0, int(steps)):
+        finder._panel.show_progress("range test", "running", made, 10**6)
+    assert f"· {told} steps/s ·" in finder._panel._progress.value
+
+
 def test_range_test_returns_at_once_and_says_running(gated):
     finder, gate = gated
     run = finder.range_test()

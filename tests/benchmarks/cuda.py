@@ -14,6 +14,7 @@ copied to the CPU, to that of the bare loop.
 
 from __future__ import annotations
 
+import gc
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -260,6 +261,7 @@ def memory(subject: OnDevice) -> Iterator[Figure]:
 def peak(loop: Loop, setup: Setup) -> int:
     """Highest number of bytes that tensors have had during eight steps of a loop."""
     setup.optimizer.zero_grad()
+    gc.collect()  # what was measured before is no part of it
     torch.cuda.synchronize()
     torch.cuda.reset_peak_memory_stats()
     loop(setup, 8)
