@@ -18,6 +18,10 @@ from .repeats import Repeats
 
 Array = NDArray[np.float64]
 
+#: Parts of the y axis: a curve that grows may use up so much of it, its margin, and uses
+#: so much of it at least.
+_EDGE, _FULL = 0.05, 0.8
+
 
 class LRChart(LossFigure):
     """Sweeps against learning rate: one in front, the others as ghosts behind it.
@@ -92,7 +96,7 @@ class LRChart(LossFigure):
         name = curves.name(sweep)
         if name in self._drawn:
             self._draw(name, curves)
-            self._span()
+            self._span(calm=True)
 
     def look(self, x: Range, y: Range) -> None:
         """Show this part, whatever the curves do, until `whole`."""
@@ -210,12 +214,22 @@ class LRChart(LossFigure):
             return across, (10**low, 10**high)
         return across, None if self.y_log else bound(values, smooth)
 
-    def _span(self) -> None:
-        """Span the axes over all that is drawn, unless a person has chosen."""
+    def _span(self, calm: bool = False) -> None:
+        """Span the axes over all that is drawn, unless a person has chosen.
+
+        The y axis stays, if it is to be `calm`, while all is in view and fills it well.
+        """
         if not self.zoomed:
             x, y = self.whole_range()
             self._span_x(x)
-            self._span_y(y)
+            if not (calm and self._suits(*y)):
+                self._span_y(y)
+
+    def _suits(self, low: float, high: float) -> bool:
+        """Whether the y axis as it is will do for these ends, margins and all."""
+        least, most, edge = self.y_scale.min, self.y_scale.max, _EDGE * (high - low)
+        inside = least <= low + edge and high - edge <= most
+        return inside and high - low > _FULL * (most - least) and not self.y_log
 
     def _span_x(self, shown: Range) -> None:
         """Show these LRs, a tick at each decade, or more of them on less."""

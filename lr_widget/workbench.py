@@ -30,9 +30,9 @@ from .still import Still
 from .trials import Trials
 
 #: Frames published per second at most; the last one always is. There are fewer, but one
-#: a second, where they would take the CPU more than a fiftieth of the time: a hundredth
-#: where a step takes 2 ms, and the less the shorter it is, so that none is held up.
-_RATE, _SHARE, _BRIEF, _SLOWEST = 15, 0.02, 2e-3, 1.0
+#: a second, where they would take the CPU more than a fiftieth of the time, or of steps
+#: that are shorter than a millisecond more than 1.5 us each.
+_RATE, _SHARE, _BRIEF, _EACH, _SLOWEST = 15, 0.02, 1e-3, 1.5e-6, 1.0
 
 #: The options that a file has: how a curve is drawn, not what part of it is seen.
 _SAVED = ("beta", "measure", "y_log", "regions", "levels", "snap")
@@ -571,8 +571,8 @@ class Workbench(ipywidgets.VBox):
 
 def _gap(took: float, step: float) -> float:
     """Seconds to the next frame, by the CPU seconds of one and those of a step."""
-    gap = took / _SHARE * (1 + _BRIEF / max(step, 1e-9))
-    return min(max(1 / _RATE, gap), _SLOWEST)
+    share = _SHARE if step >= _BRIEF else min(_SHARE, _EACH / max(step, 1e-9))
+    return min(max(1 / _RATE, took / share), _SLOWEST)
 
 
 def _checked_lr(lr: float) -> float:

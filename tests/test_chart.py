@@ -195,6 +195,27 @@ def test_the_axes_span_all_that_is_drawn_and_the_sweep_that_is_planned(chart):
     assert (chart.y_scale.min, chart.y_scale.max) == (low, high)
 
 
+@pytest.mark.parametrize("y_log", [False, True])
+def test_while_a_curve_grows_it_is_in_view_and_a_linear_axis_seldom_moves(chart, y_log):
+    curves, growing, seen = Curves(), Curve(), []
+    chart.set_y_log(y_log)
+    curves.add(growing)
+    chart.show(curves)
+    for i in range(400):
+        loss = 2.0 - 1.9 * i / 400 + 0.05 * (i % 2)
+        growing.append(Point(i, 1e-7 * 1.04**i, loss))
+        chart.grow(curves, growing)
+        seen.append((chart.y_scale.min, chart.y_scale.max))
+        assert seen[-1][0] <= growing.losses.min()
+        assert growing.losses.max() <= seen[-1][1]
+    if not y_log:
+        assert len(set(seen)) < 100
+    low, high = seen[-1]
+    chart.show(curves)
+    assert (chart.y_scale.min, chart.y_scale.max) == chart.whole_range()[1]
+    assert chart.y_scale.max - chart.y_scale.min > 0.75 * (high - low)
+
+
 def test_a_ghost_too_short_to_be_read_presses_no_longer_curve_flat(chart):
     blown = [(10.0 * 2**i, 2.0 * 3**i) for i in range(NMIN - 1)]
     curves = Curves()
