@@ -18,8 +18,8 @@ from .repeats import Repeats
 
 Array = NDArray[np.float64]
 
-#: Parts of the y axis: a growing curve may use up so much of it, which is its margin, and
-#: uses so much of it at least.
+#: Parts of the y axis: so much, its margin, a growing curve may use up; so much it uses
+#: at least.
 _EDGE, _FULL = 0.05, 0.8
 
 
