@@ -52,9 +52,9 @@ class Race:
 
 RACES = (
     Race(MLP, 100, 31, 1.05),
-    Race(MLP, 1000, 9, 1.05),
-    Race(CNN, 20, 9, 1.01),
-    Race(TRANSFORMER, 6, 5, 1.01),
+    Race(MLP, 1000, 15, 1.05),
+    Race(CNN, 20, 25, 1.01),
+    Race(TRANSFORMER, 6, 13, 1.01),
 )
 SHORT = (Race(MLP, 20, 2, 1.05), Race(CNN, 6, 1, 1.01))
 
